@@ -1,0 +1,85 @@
+"""The user's settings: ``auto-context.toml`` in the configuration folder. One schema, validated here.
+
+Settings come only from the user's own file, never from the repository that is indexed and never from the
+environment of whichever client happened to start the service.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from auto_context.errors import AutoContextError
+
+FILE_NAME = "auto-context.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a user may set. Every field has a default that works."""
+
+    model: str = "all-MiniLM-L6-v2"
+    """The embedding model: the bundled one, a folder, or a name in the local Hugging Face cache."""
+    max_file_bytes: int = 1_048_576
+    """Larger files are found by name only."""
+    exclude: tuple[str, ...] = ()
+    """Patterns as in .gitignore, left out of every index."""
+    precision: str = "auto"
+    """Arithmetic of the embedder: auto (bf16 where the CPU computes it natively), bf16 or fp32."""
+    idle_minutes: int = 30
+    """The service ends after this long without a request, a job or a lease."""
+
+
+def load(directory: Path) -> Settings:
+    """Read ``directory/auto-context.toml``; a missing file gives the defaults.
+
+    Raises:
+        AutoContextError: ``config_invalid`` naming the key, with the nearest known one.
+    """
+    path = directory / FILE_NAME
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise AutoContextError("config_invalid", f"{path}: {error}") from error
+    return from_mapping(raw, str(path))
+
+
+def from_mapping(raw: dict[str, Any], origin: str) -> Settings:
+    """Validate plain data against the schema.
+
+    Raises:
+        AutoContextError: ``config_invalid``.
+    """
+    known = {item.name: item for item in fields(Settings)}
+    values: dict[str, Any] = {}
+    for key, value in raw.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            raise AutoContextError(
+                "config_invalid",
+                f"{origin}: unknown key {key!r}",
+                f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}",
+            )
+        values[key] = _checked(key, value, origin)
+    return Settings(**values)
+
+
+def _checked(key: str, value: Any, origin: str) -> Any:
+    default = getattr(Settings(), key)
+    if isinstance(default, tuple):
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+        raise AutoContextError("config_invalid", f"{origin}: {key} must be a list of strings")
+    # bool is an int to isinstance, never to a person.
+    if not isinstance(value, type(default)) or isinstance(value, bool):
+        raise AutoContextError("config_invalid", f"{origin}: {key} must be of type {type(default).__name__}")
+    if isinstance(value, int) and value <= 0:
+        raise AutoContextError("config_invalid", f"{origin}: {key} must be positive")
+    if key == "precision" and value not in ("auto", "bf16", "fp32"):
+        raise AutoContextError("config_invalid", f"{origin}: precision must be auto, bf16 or fp32, not {value!r}")
+    return value

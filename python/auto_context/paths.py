@@ -1,0 +1,95 @@
+"""Where things live on this machine: configuration, data, logs, and the service's socket.
+
+Linux follows the XDG base directories; macOS keeps the same XDG folders, as command-line tools do there.
+Each folder can be moved by one environment variable, which tests use to stay out of the user's home.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+from auto_context.errors import AutoContextError
+
+_SOCKET_PATH_LIMIT = 100
+"""Bytes: sun_path holds 108 on Linux and 104 on macOS, ending in a NUL."""
+
+
+def require_supported_platform() -> None:
+    """Raise ``unsupported_platform`` on Windows, where Unix sockets and file locks differ."""
+    if sys.platform == "win32":
+        raise AutoContextError("unsupported_platform", "auto-context runs on Linux and macOS only")
+
+
+def _xdg(variable: str, fallback: str) -> Path:
+    value = os.environ.get(variable, "")
+    # The XDG specification: a relative path is invalid and must be ignored.
+    return Path(value) if os.path.isabs(value) else Path.home() / fallback
+
+
+def config_dir() -> Path:
+    """The user's configuration: ``$AUTO_CONTEXT_CONFIG_DIR``, else ``$XDG_CONFIG_HOME/auto-context``."""
+    override = os.environ.get("AUTO_CONTEXT_CONFIG_DIR")
+    return Path(override) if override else _xdg("XDG_CONFIG_HOME", ".config") / "auto-context"
+
+
+def data_dir() -> Path:
+    """Indexes of all repositories: ``$AUTO_CONTEXT_DATA_DIR``, else ``$XDG_DATA_HOME/auto-context``."""
+    override = os.environ.get("AUTO_CONTEXT_DATA_DIR")
+    return Path(override) if override else _xdg("XDG_DATA_HOME", ".local/share") / "auto-context"
+
+
+def log_dir() -> Path:
+    """Rotating logs: ``$AUTO_CONTEXT_LOG_DIR``, else ``$XDG_STATE_HOME/auto-context``."""
+    override = os.environ.get("AUTO_CONTEXT_LOG_DIR")
+    return Path(override) if override else _xdg("XDG_STATE_HOME", ".local/state") / "auto-context"
+
+
+def private_dir(path: Path) -> Path:
+    """Make ``path`` a folder only this user can enter, and return it.
+
+    Raises:
+        AutoContextError: ``unsafe_directory`` when it is a link, belongs to someone else or cannot be made.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        info = path.lstat()
+    except OSError as error:
+        raise AutoContextError("unsafe_directory", f"cannot use {path}: {error.strerror}") from error
+    if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid():
+        raise AutoContextError("unsafe_directory", f"{path} is a link or belongs to another user")
+    if stat.S_IMODE(info.st_mode) != 0o700:
+        path.chmod(0o700)
+    return path
+
+
+def runtime_dir() -> Path:
+    """The 0700 folder of sockets and locks: ``$AUTO_CONTEXT_RUNTIME_DIR``, ``$XDG_RUNTIME_DIR``, else a private one.
+
+    A path too long for a Unix socket moves to the system's temporary folder.
+
+    Raises:
+        AutoContextError: ``unsafe_directory`` when the folder belongs to someone else.
+    """
+    override = os.environ.get("AUTO_CONTEXT_RUNTIME_DIR")
+    xdg = os.environ.get("XDG_RUNTIME_DIR", "")
+    fallback = Path(tempfile.gettempdir()) / f"auto-context-{os.getuid()}"
+    if override:
+        path = Path(override)
+    elif os.path.isabs(xdg) and os.path.isdir(xdg):
+        path = Path(xdg) / "auto-context"
+    else:
+        path = fallback
+    if len(os.fsencode(path / ("0" * 16 + ".sock"))) > _SOCKET_PATH_LIMIT:
+        path = fallback
+    return private_dir(path)
+
+
+def service_name(data: Path, protocol: int) -> str:
+    """The stem shared by one service's socket and lock: one per data folder and protocol major."""
+    identity = f"{os.path.realpath(data)}\0{protocol}".encode(errors="surrogateescape")
+    return hashlib.sha256(identity).hexdigest()[:16]

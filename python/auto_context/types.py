@@ -1,0 +1,154 @@
+"""Plain data shared by every layer. Standard library only: the CLI and the remote plugin import this."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+LegState = Literal["ok", "partial", "pending", "loading", "down", "empty", "off"]
+"""What became of one search leg.
+
+ok: answered for the whole view. partial: answered, but some chunks have no vector yet. pending: the query's
+embedding did not come within ``wait_ms``. loading: the model is being loaded. down: the worker failed.
+empty: nothing to search yet. off: this kind of query does not use it.
+"""
+
+JobState = Literal["queued", "running", "done", "cancelled", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A contiguous range of lines of one file, 1-based, both ends included."""
+
+    start_line: int
+    end_line: int
+    kind: str
+    """A tree-sitter node kind made plain: function, class, method, block, heading, paragraph, window, ..."""
+    symbol: str
+    """``Class.method`` for code, ``Heading > Sub`` for prose, "" when it has no name."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkResult:
+    """All chunks of one file: in order, covering every line. ``fallback`` says why line windows were used, or ""."""
+
+    chunks: list[Chunk]
+    fallback: Literal["", "no_grammar", "parse_failed", "timeout"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """One search. ``root`` is any folder inside a repository; hits are limited to it and relative to it."""
+
+    query: str
+    root: str
+    limit: int = 10
+    path: str | None = None
+    """A glob on the hit's path relative to ``root``, as in .gitignore: ``src/**``, ``*.py``."""
+    language: str | None = None
+    threshold: float | None = None
+    """Smallest cosine similarity, -1 to 1, for hits that only vectors found."""
+    wait_ms: int = 0
+    """How long to wait for legs that are not ready: 0 for a picker, 10,000 for one-shot callers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer. Lines are 1-based and both ends included; ``path`` is relative to the request's root."""
+
+    path: str
+    start_line: int
+    end_line: int
+    focus: tuple[int, int]
+    symbol: str
+    kind: str
+    language: str
+    score: float
+    legs: list[str]
+    fresh: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchReply:
+    """What a search found, and what each leg did."""
+
+    query: str
+    root: str
+    branch: str
+    took_ms: float
+    legs: dict[str, LegState]
+    coverage: float
+    """Fraction of the view's chunks that have a vector, 0 to 1."""
+    hits: list[Hit]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form of every edge."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an update is. ``eta_s`` is None while unknown."""
+
+    phase: Literal["scan", "chunk", "embed", "done"]
+    files_done: int = 0
+    files_total: int = 0
+    chunks_done: int = 0
+    chunks_total: int = 0
+    percent: float = 0.0
+    eta_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateReport:
+    """What one update did."""
+
+    root: str
+    branch: str
+    files: int
+    """Files in the view with indexed content."""
+    chunks: int
+    changed: int
+    """Paths whose content was new to the view."""
+    removed: int
+    embedded_chunks: int
+    embedded_paths: int
+    skipped: dict[str, int]
+    """Files not indexed by content, counted by reason."""
+    fallbacks: dict[str, int]
+    """Files cut by line windows, counted by reason."""
+    took_s: float
+    stages_s: dict[str, float] = field(default_factory=dict)
+    pending_chunks: int = 0
+    """Chunks still without a vector (the worker was down): they wait on disk for the next update."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form of every edge."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryStatus:
+    """What is known of one root. ``indexed`` is False, and the counts 0, before its first update."""
+
+    root: str
+    top: str
+    branch: str
+    indexed: bool
+    files: int
+    chunks: int
+    vectors: int
+    skipped: dict[str, int]
+    fallbacks: dict[str, int]
+    updated_at: float
+    """Seconds since the epoch; 0.0 when never."""
+    store: str
+    """The store's folder."""
+    store_bytes: int
+    model: str
+    embedding: Literal["ready", "loading", "down", "idle"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form of every edge."""
+        return asdict(self)
