@@ -15,6 +15,7 @@ from pathlib import Path
 
 from auto_context.errors import AutoContextError
 
+_PRIVATE = 0o700
 _SOCKET_PATH_LIMIT = 100
 """Bytes: sun_path holds 108 on Linux and 104 on macOS, ending in a NUL."""
 
@@ -56,14 +57,14 @@ def private_dir(path: Path) -> Path:
         AutoContextError: ``unsafe_directory`` when it is a link, belongs to someone else or cannot be made.
     """
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
         info = path.lstat()
     except OSError as error:
         raise AutoContextError("unsafe_directory", f"cannot use {path}: {error.strerror}") from error
     if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid():
         raise AutoContextError("unsafe_directory", f"{path} is a link or belongs to another user")
-    if stat.S_IMODE(info.st_mode) != 0o700:
-        path.chmod(0o700)
+    if stat.S_IMODE(info.st_mode) != _PRIVATE:
+        path.chmod(_PRIVATE)
     return path
 
 

@@ -1,0 +1,261 @@
+"""The engine: index a folder, keep the index current, search it. An ordinary class; no process is needed.
+
+engine = Engine(paths.data_dir(), config.load(paths.config_dir()))
+engine.update(Path("."))
+engine.search(SearchRequest("where do we retry", root="."))
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from auto_context.config import Settings
+from auto_context.engine import views
+from auto_context.engine.repository import Repository, open_repository
+from auto_context.engine.search import QueryVectors, Search
+from auto_context.engine.update import ProgressCallback, Update, count_reasons
+from auto_context.engine.work import LocalWorker, Worker
+from auto_context.errors import AutoContextError
+from auto_context.paths import private_dir
+from auto_context.source import Root, current_ref, discover, relative_path, resolve_root
+from auto_context.types import RepositoryStatus, SearchReply, SearchRequest, UpdateReport
+
+MANY_FILES = 20_000
+"""A first index of more files than this wants to be confirmed."""
+
+Refresh = Callable[[Path, float], None]
+
+
+class Engine:
+    """All indexes of one data folder. Thread-safe; only one process at a time may hold a data folder open.
+
+    Args:
+        data_dir: where indexes live; made when missing.
+        settings: the user's.
+        worker: runs the heavy work; threads of this process when None.
+        refresh: told (root, seconds) when a search meets a view that is not of the branch checked out now, to bring
+            it up to date within that time. Without it the engine does so itself, in the searching thread.
+    """
+
+    def __init__(
+        self, data_dir: Path, settings: Settings, worker: Worker | None = None, refresh: Refresh | None = None
+    ) -> None:
+        self._settings = settings
+        self._stores = private_dir(data_dir) / "stores"
+        self._worker = worker or LocalWorker(settings, data_dir / "models")
+        self._refresh = refresh
+        self._lock = threading.Lock()
+        self._repositories: dict[str, Repository] = {}
+        self._roots: dict[str, Root] = {}
+        self._query_vectors = QueryVectors(self._worker)
+
+    def close(self) -> None:
+        """Close every store and the worker."""
+        self._worker.close()
+        with self._lock:
+            for repository in self._repositories.values():
+                repository.close()
+            self._repositories.clear()
+
+    def repository_key(self, root: Path) -> str:
+        """The identity of the store a folder belongs to; updates of one key take turns.
+
+        Raises:
+            AutoContextError: ``path_missing``, ``bare_repository``, ``git_failed``.
+        """
+        return self._root(root).store_identity
+
+    def check(self, root: Path, *, confirmed: bool) -> None:
+        """Refuse what a person should be asked about first.
+
+        Raises:
+            AutoContextError: ``too_large`` for the home folder, anything above it, or a tree of over 20,000 files that
+                has no index yet, unless confirmed; and what ``repository_key`` raises.
+        """
+        resolved = self._root(root)
+        if confirmed or self._indexed(resolved) is not None:
+            return
+        home = os.path.realpath(Path.home())
+        if home == str(resolved.top) or home.startswith(str(resolved.top).rstrip("/") + "/"):
+            raise AutoContextError("too_large", f"{resolved.top} is or holds the home folder")
+        count = 0
+        for batch in discover(resolved, self._settings):
+            count += len(batch)
+            if count > MANY_FILES:
+                raise AutoContextError("too_large", f"{resolved.top} has more than {MANY_FILES:,} files")
+
+    def update(
+        self,
+        root: Path,
+        *,
+        force: bool = False,
+        confirmed: bool = False,
+        cancel: threading.Event | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> UpdateReport:
+        """Bring the whole view of a folder's worktree up to date, in this thread.
+
+        Args:
+            root: any folder in the worktree.
+            force: read every file again.
+            confirmed: index even the home folder or a very large tree.
+            cancel: set it to stop at the next step.
+            progress: told how far it is.
+
+        Raises:
+            AutoContextError: ``cancelled``, ``git_busy``, ``too_large``, faults of the store, the model and the path.
+        """
+        self._roots.pop(str(root), None)
+        self.check(root, confirmed=confirmed)
+        resolved = self._root(root)
+        run = Update(self._open(resolved), resolved, self._worker, self._settings, cancel, progress)
+        return run.full(force=force)
+
+    def update_paths(
+        self,
+        root: Path,
+        paths: Sequence[str],
+        *,
+        cancel: threading.Event | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> UpdateReport:
+        """Bring single files up to date: saved, made or deleted. Costs what they cost, whatever the repository's size.
+
+        Args:
+            root: any folder in the worktree.
+            paths: absolute, or relative to ``root``.
+            cancel: set it to stop at the next step.
+            progress: told how far it is.
+
+        Raises:
+            AutoContextError: ``not_indexed``, ``outside_root`` and those of ``update``.
+        """
+        resolved = self._root(root)
+        repository = self._indexed(resolved)
+        if repository is None:
+            raise AutoContextError("not_indexed", f"{resolved.top} has no index")
+        relative = [relative_path(resolved, path) for path in paths]
+        return Update(repository, resolved, self._worker, self._settings, cancel, progress).some(relative)
+
+    def search(self, request: SearchRequest) -> SearchReply:
+        """Answer a query from the view of the branch that is checked out.
+
+        Raises:
+            AutoContextError: ``not_indexed``, ``bad_request``, faults of the store and the path.
+        """
+        resolved = self._root(Path(request.root))
+        repository = self._indexed(resolved)
+        if repository is None:
+            raise AutoContextError("not_indexed", f"{resolved.top} has no index")
+        worktree = repository.worktree(str(resolved.top))
+        branch = current_ref(resolved)
+        if worktree.ref != branch:
+            self._branch_moved(resolved, repository, worktree, branch, request.wait_ms / 1000)
+        repository.use_last_model()
+        repository.load_rows(worktree.view)
+        search = Search(repository, resolved, worktree.view, self._worker, self._query_vectors, request)
+        return search.run(branch)
+
+    def _branch_moved(
+        self, root: Root, repository: Repository, worktree: views.Worktree, branch: str, seconds: float
+    ) -> None:
+        """Label the view anew when the branch was seen before; either way have it reconciled."""
+        remembered = views.read_entries(repository.sidecar, worktree.id, branch)
+        if remembered is not None:
+            # What differs may have any stat by now: it is verified per hit, and read by the reconciliation.
+            now = worktree.view.entries
+            entries = {
+                path: entry if now.get(path) == entry else entry._replace(mtime_ns=0)
+                for path, entry in remembered.items()
+            }
+            repository.switch(worktree, branch, entries)
+        if self._refresh is not None:
+            self._refresh(root.path, seconds)
+        else:
+            self.update(root.path, confirmed=True)
+
+    def status(self, root: Path) -> RepositoryStatus:
+        """What is known of a folder.
+
+        Raises:
+            AutoContextError: faults of the store and the path; never ``not_indexed``.
+        """
+        resolved = self._root(root)
+        branch = current_ref(resolved)
+        repository = self._indexed(resolved)
+        if repository is None:
+            return RepositoryStatus(
+                str(resolved.path), str(resolved.top), branch, indexed=False, files=0, chunks=0, vectors=0,
+                skipped={}, fallbacks={}, updated_at=0.0, store="", store_bytes=0,
+                model=self._settings.model, embedding=self._embedding(),
+            )  # fmt: skip
+        worktree = repository.worktree(str(resolved.top))
+        repository.use_last_model()
+        repository.load_rows(worktree.view)
+        skipped, fallbacks = count_reasons(worktree)
+        with repository.lock:
+            view = worktree.view
+            return RepositoryStatus(
+                root=str(resolved.path),
+                top=str(resolved.top),
+                branch=branch,
+                indexed=True,
+                files=len(view.documents),
+                chunks=view.chunks,
+                vectors=repository.vector_count(view),
+                skipped=skipped,
+                fallbacks=fallbacks,
+                updated_at=worktree.updated_at,
+                store=str(repository.folder),
+                store_bytes=repository.bytes_on_disk(),
+                model=self._settings.model,
+                embedding=self._embedding(),
+            )
+
+    def _embedding(self) -> Literal["ready", "loading", "down", "idle"]:
+        state = self._worker.state
+        if state == "ready" and self._query_vectors.answered:
+            return "ready"
+        return {"ready": "idle", "starting": "loading", "idle": "idle", "down": "down"}[state]  # type: ignore[return-value]  # each value is one of them
+
+    def _root(self, path: Path) -> Root:
+        """Resolve a folder once: it costs a process. Its repository is looked at again when that moved."""
+        key = str(path)
+        known = self._roots.get(key)
+        if known is not None and (known.git_dir or known.top).exists() and _still_git(known):
+            return known
+        resolved = resolve_root(path)
+        self._roots[key] = resolved
+        return resolved
+
+    def _indexed(self, root: Root) -> Repository | None:
+        """The repository, when this worktree of it was ever updated."""
+        repository = self._find(root, create=False)
+        if repository is None or not repository.worktree(str(root.top)).ref:
+            return None
+        return repository
+
+    def _open(self, root: Root) -> Repository:
+        opened = self._find(root, create=True)
+        if opened is None:
+            raise AutoContextError("internal", f"no store was made for {root.top}")
+        return opened
+
+    def _find(self, root: Root, *, create: bool) -> Repository | None:
+        identity = root.store_identity
+        with self._lock:
+            repository = self._repositories.get(identity)
+            if repository is None or not repository.folder.exists():
+                repository = open_repository(self._stores, identity, create=create)
+                if repository is not None:
+                    self._repositories[identity] = repository
+            return repository
+
+
+def _still_git(root: Root) -> bool:
+    """Whether a folder without git has not become a repository since."""
+    return root.git_dir is not None or not (root.top / ".git").exists()

@@ -1,0 +1,198 @@
+"""The operations of the worker: everything that reads files, hashes, chunks, tokenises or embeds.
+
+Parameters and results are plain data (msgpack-able). Nothing here touches a store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from auto_context.chunk import CHUNKER_VERSION, chunk
+from auto_context.config import Settings
+from auto_context.embed.compose import chunk_text, path_text
+from auto_context.embed.model import ModelSpec, load_spec, locate_model
+from auto_context.engine.work import Steps
+from auto_context.errors import AutoContextError
+from auto_context.rank.tokens import words
+from auto_context.source import Content, Found, Root, check_paths, discover, language_of, read
+from auto_context.store.records import Blob, chunk_lines, pack_blob, unpack_blob
+
+if TYPE_CHECKING:
+    from auto_context.embed.encoder import Encoder
+
+_TOKENS_PER_CHUNK = 2_000
+"""More distinct evidence than this in one chunk is data, not code."""
+
+
+class Operations:
+    """Holds the model once it is needed."""
+
+    def __init__(self, settings: Settings, cache_dir: Path) -> None:
+        self._settings = settings
+        self._cache_dir = cache_dir
+        self._spec: ModelSpec | None = None
+        self._encoder: Encoder | None = None
+
+    def start(self, op: str, params: dict[str, Any]) -> Steps:
+        """The steps of one operation.
+
+        Raises:
+            AutoContextError: ``bad_request`` for an unknown name.
+        """
+        table = {
+            "ping": self._ping,
+            "info": self._info,
+            "scan": self._scan,
+            "probe": self._probe,
+            "hash": self._hash,
+            "chunk": self._chunk,
+            "lex": self._lex,
+            "embed": self._embed,
+            "query": self._query,
+        }
+        if op not in table:
+            raise AutoContextError("bad_request", f"the worker has no operation {op!r}")
+        return table[op](**params)
+
+    def _ping(self) -> Steps:
+        yield
+        return {}
+
+    def _info(self) -> Steps:
+        """Which model would embed, without loading it."""
+        yield
+        spec = self._model()
+        return {"fingerprint": spec.fingerprint, "dim": spec.dim, "name": spec.name}
+
+    def _scan(self, root: dict[str, str]) -> Steps:
+        """Every path of a work tree with its stat, no content read."""
+        found: list[Sequence[Any]] = []
+        for batch in discover(decode_root(root), self._settings):
+            found.extend(_pack_found(batch))
+            yield
+        return {"found": found}
+
+    def _probe(self, root: dict[str, str], paths: list[str]) -> Steps:
+        """The same verdicts for some paths."""
+        yield
+        return {"found": _pack_found(check_paths(decode_root(root), paths, self._settings))}
+
+    def _hash(self, top: str, paths: list[str]) -> Steps:
+        """Read and hash: [path, blob key or b"", language, size, mtime_ns, inode, reason]."""
+        rows = []
+        for path in paths:
+            content = read(Path(top), path, self._settings.max_file_bytes)
+            if isinstance(content, Content):
+                language = language_of(path, content.text[:200].split("\n", 1)[0])
+                rows.append([path, blob_key(content.digest, language), language, *_stat_of(content), ""])
+            else:
+                rows.append([path, b"", "", 0, 0, 0, content.reason])
+            yield
+        return {"rows": rows}
+
+    def _chunk(self, top: str, paths: list[str], previous: dict[str, bytes]) -> Steps:
+        """Read and chunk: the rows of ``hash``, then the packed blob and its number of chunks."""
+        rows = []
+        for path in paths:
+            content = read(Path(top), path, self._settings.max_file_bytes)
+            if isinstance(content, Content):
+                language = language_of(path, content.text[:200].split("\n", 1)[0])
+                result = chunk(content.text, language)
+                hashes = [
+                    hashlib.blake2b(chunk_text(content.text, item, language).encode(), digest_size=8).digest()
+                    for item in result.chunks
+                ]
+                blob = Blob(language, content.text, result.chunks, hashes, result.fallback, previous.get(path, b""))
+                key = blob_key(content.digest, language)
+                rows.append(
+                    [path, key, language, *_stat_of(content), "", pack_blob(blob), len(result.chunks), result.fallback]
+                )
+            else:
+                rows.append([path, b"", "", 0, 0, 0, content.reason, b"", 0, ""])
+            yield
+        return {"rows": rows}
+
+    def _lex(self, documents: list[tuple[str, bytes]]) -> Steps:
+        """Words for the lexical index: per (path, packed blob) [path words, [[body, symbol], ...]]."""
+        out = []
+        for path, packed in documents:
+            blob = unpack_blob(packed)
+            chunks = []
+            for item in blob.chunks:
+                body = words(chunk_lines(blob.text, item))[:_TOKENS_PER_CHUNK]
+                chunks.append([" ".join(body), " ".join(words(item.symbol))])
+            out.append([" ".join(words(path)), chunks])
+            yield
+        return {"documents": out}
+
+    def _embed(self, blobs: list[tuple[bytes, list[int]]], paths: list[str]) -> Steps:
+        """Vectors for some chunks of packed blobs and for some paths, fp16 bytes in the order asked."""
+        texts = []
+        for packed, positions in blobs:
+            blob = unpack_blob(packed)
+            texts.extend(chunk_text(blob.text, blob.chunks[at], blob.language) for at in positions)
+        encoder = self._load()
+        yield
+        vectors = yield from encoder.encode_steps(texts + [path_text(path) for path in paths], "document")
+        data = vectors.astype("<f2")
+        return {
+            "fingerprint": encoder.spec.fingerprint,
+            "chunks": data[: len(texts)].tobytes(),
+            "paths": data[len(texts) :].tobytes(),
+        }
+
+    def _query(self, text: str) -> Steps:
+        """One query's vector, fp32 bytes."""
+        vectors = yield from self._load().encode_steps([text], "query")
+        return {"fingerprint": self._load().spec.fingerprint, "vector": vectors[0].astype("<f4").tobytes()}
+
+    def _model(self) -> ModelSpec:
+        if self._spec is None:
+            self._spec = load_spec(locate_model(self._settings.model), self._cache_dir)
+        return self._spec
+
+    def _load(self) -> Encoder:
+        if self._encoder is None:
+            from auto_context.embed.encoder import Encoder  # noqa: PLC0415 - torch, only once something is embedded
+
+            self._encoder = Encoder(self._model(), self._settings.precision)
+        return self._encoder
+
+
+def blob_key(digest: bytes, language: str) -> bytes:
+    """The identity of a blob: its content, its language and the chunker's version, 16 bytes."""
+    return hashlib.blake2b(digest + f"\0{language}\0{CHUNKER_VERSION}".encode(), digest_size=16).digest()
+
+
+def encode_root(root: Root) -> dict[str, str]:
+    """A root as plain data."""
+    return {
+        "path": str(root.path),
+        "top": str(root.top),
+        "git_dir": str(root.git_dir or ""),
+        "common_dir": str(root.common_dir or ""),
+        "prefix": root.prefix,
+    }
+
+
+def decode_root(data: dict[str, str]) -> Root:
+    """The reverse of ``encode_root``."""
+    git_dir, common_dir = data["git_dir"], data["common_dir"]
+    return Root(
+        path=Path(data["path"]),
+        top=Path(data["top"]),
+        git_dir=Path(git_dir) if git_dir else None,
+        common_dir=Path(common_dir) if common_dir else None,
+        prefix=data["prefix"],
+    )
+
+
+def _pack_found(batch: Iterable[Found]) -> list[Sequence[Any]]:
+    return [(item.path, item.size, item.mtime_ns, item.inode, item.skip) for item in batch]
+
+
+def _stat_of(content: Content) -> tuple[int, int, int]:
+    return content.size, content.mtime_ns, content.inode

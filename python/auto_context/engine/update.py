@@ -1,0 +1,374 @@
+"""Bringing one worktree's view up to date: scan, read what moved, chunk, index the words, embed what is new.
+
+Every step commits what it did, so that a kill at any instant loses no more than the step, and the next run goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any
+
+from auto_context.chunk import CHUNKER_VERSION
+from auto_context.config import Settings
+from auto_context.engine import views
+from auto_context.engine.embedding import Embedding
+from auto_context.engine.ops import encode_root
+from auto_context.engine.repository import Document, Repository
+from auto_context.engine.work import BULK, SAVE, Result, Worker
+from auto_context.errors import AutoContextError
+from auto_context.source import Root, current_ref, operation_in_progress
+from auto_context.store.records import Entry
+from auto_context.types import Progress, UpdateReport
+
+ProgressCallback = Callable[[Progress], None]
+
+_READ_BATCH = 64
+_GROUP = 512
+"""Files read before their words are indexed: the first become searchable while the rest are read."""
+_WORDS_BATCH = 128
+_IN_FLIGHT = 2
+_PROGRESS_INTERVAL_S = 0.1
+_READING_SHARE = 20.0
+"""Per cent of an update's progress that reading and chunking stand for; embedding is the rest."""
+
+RECORDLESS = frozenset(
+    {"secret", "excluded", "ignored", "symlink", "symlink_outside", "submodule", "missing", "not_regular"}
+)
+"""Reasons for which not even the name is kept."""
+
+
+class Update:
+    """One run. Use ``full`` or ``some`` once.
+
+    Args:
+        repository: where it goes.
+        root: which worktree.
+        worker: does the reading, chunking and embedding.
+        settings: the user's.
+        cancel: checked between steps.
+        progress: told at most ten times a second.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        root: Root,
+        worker: Worker,
+        settings: Settings,
+        cancel: threading.Event | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> None:
+        self.repository = repository
+        self.root = root
+        self.worker = worker
+        self.worktree = repository.worktree(str(root.top))
+        self._rules = _rules(settings)
+        self._cancel = cancel or threading.Event()
+        self._tell = progress
+        self._told = 0.0
+        self._started = time.monotonic()
+        self._priority = BULK
+        self._changed: set[str] = set()
+        self._removed = 0
+        self._stages: Counter[str] = Counter()
+        self._files = (0, 0)
+        self._stats: dict[str, tuple[int, int, int]] = {}
+
+    # The two kinds of run
+
+    def full(self, *, force: bool) -> UpdateReport:
+        """Reconcile the whole worktree with its files.
+
+        Args:
+            force: read every file again instead of trusting its stat.
+
+        Raises:
+            AutoContextError: ``cancelled``, ``git_busy``, and whatever the scan met.
+        """
+        with self.repository.full_update:
+            ref = self._ref()
+            self._report(Progress("scan"))
+            with self._stage("scan"):
+                scanned_at = time.monotonic()
+                found = self._call("scan", {"root": encode_root(self.root)})["found"]
+            with self._stage("reconcile"):
+                to_read = self._reconcile(ref, found, scanned_at, force=force)
+            self._read(to_read)
+            return self._finish()
+
+    def some(self, paths: Sequence[str]) -> UpdateReport:
+        """Bring single paths up to date, given relative to the top of the worktree.
+
+        Raises:
+            AutoContextError: ``cancelled``, ``git_busy``, ``outside_root``.
+        """
+        self._priority = SAVE
+        with self.repository.save_update:
+            if self._ref() != self.worktree.ref or not self.worktree.updated_at:
+                self._priority = BULK
+                return self.full(force=False)
+            with self._stage("scan"):
+                found = self._call("probe", {"root": encode_root(self.root), "paths": list(paths)})["found"]
+            put, gone, to_read = {}, [], []
+            for path, size, mtime_ns, inode, skip in found:
+                if skip in RECORDLESS:
+                    gone.append(path)
+                elif skip:
+                    put[path] = Entry(b"", size, mtime_ns, inode, "", 0, skip)
+                else:
+                    to_read.append(path)
+                    self._stats[path] = (size, mtime_ns, inode)
+            now = time.monotonic()
+            self.worktree.saved.update(dict.fromkeys([row[0] for row in found], now))
+            self._removed = sum(path in self.worktree.view.entries for path in gone)
+            self.repository.commit(self.worktree, put, gone)
+            self._read(to_read)
+            return self._finish()
+
+    def _ref(self) -> str:
+        ref = current_ref(self.root)
+        busy = operation_in_progress(self.root)
+        if busy and self.worktree.updated_at:
+            raise AutoContextError("git_busy", f"a {busy} is in progress in {self.root.top}")
+        return ref
+
+    # Membership
+
+    def _reconcile(self, ref: str, found: list[list[Any]], scanned_at: float, *, force: bool) -> list[str]:
+        """Switch to the view of ``ref``: the unchanged stays, what the ref had before stands in, the rest is read."""
+        worktree, now = self.worktree, self.worktree.view.entries
+        trusted = worktree.rules == self._rules and not force
+        before = now
+        if ref != worktree.ref:
+            before = views.read_entries(self.repository.sidecar, worktree.id, ref) or {}
+        entries: dict[str, Entry] = {}
+        to_read: list[tuple[int, str]] = []
+        skipped: Counter[str] = Counter()
+        present: set[str] = set()
+        for path, size, mtime_ns, inode, skip in found:
+            present.add(path)
+            if skip in RECORDLESS:
+                skipped[skip] += 1
+                continue
+            if skip:
+                entries[path] = Entry(b"", size, mtime_ns, inode, "", 0, skip)
+                continue
+            old = now.get(path)
+            if trusted and old and mtime_ns and (old.size, old.mtime_ns, old.inode) == (size, mtime_ns, inode):
+                entries[path] = old
+                continue
+            if path in before:
+                entries[path] = before[path]._replace(mtime_ns=0)
+            to_read.append((-mtime_ns, path))
+            self._stats[path] = (size, mtime_ns, inode)
+        for path, when in worktree.saved.items():
+            if when >= scanned_at and path in now:
+                entries[path] = now[path]
+        gone = now.keys() - entries.keys()
+        self._removed = len(gone) if ref == worktree.ref else 0
+        hidden = {path for path in gone if path in present or (self.root.top / path).exists()}
+        if hidden:
+            views.purge_path(self.repository.sidecar, worktree, hidden)
+        worktree.rules, worktree.skipped = self._rules, dict(skipped)
+        self.repository.switch(worktree, ref, entries)
+        # What was changed last is what somebody works on.
+        return [path for _, path in sorted(to_read)]
+
+    # Reading
+
+    def _read(self, paths: Sequence[str]) -> None:
+        self._files = (0, len(paths))
+        for at in range(0, len(paths), _GROUP):
+            group = paths[at : at + _GROUP]
+            with self._stage("chunk"):
+                self._hash_and_chunk(group)
+            with self._stage("words"):
+                self._index_words()
+            self._files = (at + len(group), len(paths))
+            self._report_reading()
+        with self._stage("words"):
+            self._index_words()
+
+    def _hash_and_chunk(self, paths: Sequence[str]) -> None:
+        top, unknown = str(self.root.top), []
+        began = time.monotonic()
+        calls = ({"top": top, "paths": list(batch)} for batch in _batches(paths, _READ_BATCH))
+        for _, result in self._pipeline("hash", calls):
+            known: dict[str, Entry] = {}
+            gone = []
+            for path, key, language, size, mtime_ns, inode, reason in result["rows"]:
+                if key and key not in self.repository.blobs:
+                    unknown.append(path)
+                elif key:
+                    chunks, fallback = self.repository.summary(key)
+                    known[path] = _entry(key, size, mtime_ns, inode, language, chunks, fallback)
+                else:
+                    self._skip(path, reason, known, gone)
+            self._commit(known, gone, [], began)
+        calls = (
+            {"top": top, "paths": list(batch), "previous": self._previous(batch)}
+            for batch in _batches(unknown, _READ_BATCH)
+        )
+        for _, result in self._pipeline("chunk", calls):
+            put: dict[str, Entry] = {}
+            blobs, gone = [], []
+            for path, key, language, size, mtime_ns, inode, reason, packed, chunks, fallback in result["rows"]:
+                if key:
+                    put[path] = _entry(key, size, mtime_ns, inode, language, chunks, fallback)
+                    blobs.append((key, packed))
+                else:
+                    self._skip(path, reason, put, gone)
+            self._commit(put, gone, blobs, began)
+
+    def _skip(self, path: str, reason: str, put: dict[str, Entry], gone: list[str]) -> None:
+        if reason in RECORDLESS:
+            gone.append(path)
+            if reason != "missing":
+                self.worktree.skipped[reason] = self.worktree.skipped.get(reason, 0) + 1
+            return
+        put[path] = Entry(b"", *self._stats.get(path, (0, 0, 0)), "", 0, reason)
+
+    def _previous(self, paths: Iterable[str]) -> dict[str, bytes]:
+        entries = self.worktree.view.entries
+        return {path: entries[path].key for path in paths if path in entries and entries[path].key}
+
+    def _commit(self, put: dict[str, Entry], gone: list[str], blobs: list[tuple[bytes, bytes]], began: float) -> None:
+        if self._priority == BULK:
+            # A path saved meanwhile was read later than this.
+            newer = {path for path, when in self.worktree.saved.items() if when >= began}
+            put = {path: entry for path, entry in put.items() if path not in newer}
+            gone = [path for path in gone if path not in newer]
+        entries = self.worktree.view.entries
+        self._changed.update(p for p, e in put.items() if p not in entries or entries[p].key != e.key)
+        self.repository.commit(self.worktree, put, gone, blobs)
+
+    def _index_words(self) -> None:
+        waiting = self.repository.unlexed(self.worktree.view)
+        batches = [waiting[at : at + _WORDS_BATCH] for at in range(0, len(waiting), _WORDS_BATCH)]
+        calls = ({"documents": self._packed(batch)} for batch in batches)
+        for batch, (_, result) in zip(batches, self._pipeline("lex", calls), strict=True):
+            self.repository.add_words(batch, result["documents"])
+
+    def _packed(self, batch: Sequence[Document]) -> list[tuple[str, bytes]]:
+        found = self.repository.sidecar.get_many([b"b" + document.key for document in batch])
+        return [(document.path, found[b"b" + document.key]) for document in batch]
+
+    # Vectors, then the end
+
+    def _finish(self) -> UpdateReport:
+        worktree = self.worktree
+        worktree.touch(self.repository.sidecar)
+        failure: AutoContextError | None = None
+        embedding = Embedding(self.repository, worktree.view, self.worker, self._priority)
+        try:
+            with self._stage("embed"):
+                for done, total, eta_s in embedding.run():
+                    self._check_cancel()
+                    share = done / total if total else 1.0
+                    percent = _READING_SHARE + (100 - _READING_SHARE) * share
+                    self._report(Progress("embed", *self._files, done, total, round(percent, 1), eta_s))
+        except AutoContextError as error:
+            if error.code == "cancelled":
+                raise
+            failure = error
+        view = worktree.view
+        with self.repository.lock:
+            files = sum(1 for entry in view.entries.values() if entry.key)
+            chunks = view.chunks
+            pending = chunks - self.repository.vector_count(view)
+        if failure is not None and failure.code != "worker_down":
+            # Words and names are indexed all the same; the person must hear why meaning is missing.
+            raise failure
+        self._report(Progress("done", *self._files, chunks - pending, chunks, 100.0, 0.0), always=True)
+        skipped, fallbacks = count_reasons(worktree)
+        return UpdateReport(
+            root=str(self.root.path),
+            branch=worktree.ref,
+            files=files,
+            chunks=chunks,
+            changed=len(self._changed),
+            removed=self._removed,
+            embedded_chunks=embedding.chunks,
+            embedded_paths=embedding.paths,
+            skipped=skipped,
+            fallbacks=fallbacks,
+            took_s=round(time.monotonic() - self._started, 3),
+            stages_s={stage: round(seconds, 3) for stage, seconds in self._stages.items()},
+            pending_chunks=pending,
+        )
+
+    # Plumbing
+
+    def _call(self, op: str, params: dict[str, Any]) -> Result:
+        self._check_cancel()
+        return self.worker.submit(op, params, self._priority).result()
+
+    def _pipeline(self, op: str, calls: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], Result]]:
+        """Results in order, with the next call already with the worker while one is being stored."""
+        flight: deque[tuple[dict[str, Any], Future[Result]]] = deque()
+        for params in calls:
+            self._check_cancel()
+            flight.append((params, self.worker.submit(op, params, self._priority)))
+            if len(flight) >= _IN_FLIGHT:
+                sent, future = flight.popleft()
+                yield sent, future.result()
+        while flight:
+            sent, future = flight.popleft()
+            yield sent, future.result()
+
+    def _check_cancel(self) -> None:
+        if self._cancel.is_set():
+            raise AutoContextError("cancelled", f"the update of {self.root.path} was cancelled")
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._stages[name] += time.monotonic() - began  # type: ignore[assignment]  # Counter adds floats as well
+
+    def _report_reading(self) -> None:
+        done, total = self._files
+        chunks = self.worktree.view.chunks
+        self._report(Progress("chunk", done, total, 0, chunks, round(_READING_SHARE * done / max(1, total), 1), None))
+
+    def _report(self, progress: Progress, *, always: bool = False) -> None:
+        now = time.monotonic()
+        if self._tell is not None and (always or now - self._told >= _PROGRESS_INTERVAL_S):
+            self._told = now
+            self._tell(progress)
+
+
+def count_reasons(worktree: views.Worktree) -> tuple[dict[str, int], dict[str, int]]:
+    """Files of a worktree not indexed by content, and files cut by line windows, both by reason."""
+    skipped = Counter(worktree.skipped)
+    fallbacks: Counter[str] = Counter()
+    for entry in list(worktree.view.entries.values()):
+        if not entry.key:
+            skipped[entry.reason] += 1
+        elif entry.reason:
+            fallbacks[entry.reason] += 1
+    return dict(skipped), dict(fallbacks)
+
+
+def _entry(key: bytes, size: int, mtime_ns: int, inode: int, language: str, chunks: int, fallback: str) -> Entry:
+    # A file changed within the clock's grain of being read could change again unseen: git calls it racy.
+    racy = time.time_ns() - mtime_ns < 50_000_000  # noqa: PLR2004 - 50 ms, well above any file system's tick here
+    return Entry(key, size, 0 if racy else mtime_ns, inode, language, chunks, fallback)
+
+
+def _rules(settings: Settings) -> str:
+    text = repr((CHUNKER_VERSION, settings.max_file_bytes, settings.exclude))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _batches(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for at in range(0, len(items), size):
+        yield items[at : at + size]

@@ -1,0 +1,120 @@
+"""A hit is checked against the file as it is on disk when the reply is made."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from auto_context.engine.repository import Repository
+from auto_context.engine.views import View
+from auto_context.rank.focus import focus_lines
+from auto_context.rank.fuse import Candidate
+from auto_context.source import Content, read
+from auto_context.store.records import CHUNK_BITS
+from auto_context.types import Hit
+
+_LARGEST = 4 << 20
+"""Bytes. A file that grew past this is not read for a reply."""
+
+
+class _OnDisk(NamedTuple):
+    """A file now: whether its stat is the indexed one, and its lines when it is not."""
+
+    same: bool
+    lines: list[str]
+
+
+def verify(
+    repository: Repository, view: View, top: str, query: str, item: Candidate, checked: dict[str, Any]
+) -> Hit | None:
+    """Make the hit of a candidate, or None when its file is gone.
+
+    A chunk whose file changed is looked for in the file as it is: moved, it is shown where it is now; changed, it is
+    marked as not fresh and never names a line the file does not have.
+
+    Args:
+        repository: where the content is.
+        view: the view searched.
+        top: the worktree's folder; the candidate's path is relative to it.
+        query: chooses the focus lines.
+        item: the candidate.
+        checked: files seen in this reply already, by path.
+    """
+    if item.path not in checked:
+        checked[item.path] = _look(top, item.path, view)
+    now: _OnDisk | None = checked[item.path]
+    entry = view.entries.get(item.path)
+    if now is None or entry is None:
+        return None
+    if item.id < 0:
+        return _hit(item, (1, 1), (1, 1), "", fresh=now.same, text="")
+    blob = repository.blob(repository.documents[item.id >> CHUNK_BITS].key)
+    indexed = [line.removesuffix("\r") for line in blob.text.split("\n")[item.start_line - 1 : item.end_line]]
+    start, lines, fresh = item.start_line, indexed, True
+    if not now.same:
+        found = _find(now.lines, indexed, item.start_line)
+        fresh = found is not None
+        if found is None:
+            last = max(1, len(now.lines))
+            start = min(item.start_line, last)
+            lines = now.lines[start - 1 : item.end_line] or [""]
+        else:
+            start = found
+    first, final = focus_lines(query, lines, item.symbol)
+    return _hit(
+        item,
+        (start, start + len(lines) - 1),
+        (start + first, start + final),
+        entry.language,
+        fresh=fresh,
+        text="\n".join(lines),
+    )
+
+
+def _hit(
+    item: Candidate, lines: tuple[int, int], focus: tuple[int, int], language: str, *, fresh: bool, text: str
+) -> Hit:
+    return Hit(
+        path=item.path,
+        start_line=lines[0],
+        end_line=lines[1],
+        focus=focus,
+        symbol=item.symbol,
+        kind=item.kind,
+        language=language,
+        score=round(item.score, 4),
+        legs=list(item.legs),
+        fresh=fresh,
+        text=text,
+    )
+
+
+def _look(top: str, path: str, view: View) -> _OnDisk | None:
+    full, entry = os.path.join(top, path), view.entries.get(path)
+    try:
+        info = os.lstat(full)
+        if not stat.S_ISREG(info.st_mode) or entry is None:
+            return None
+        if entry.mtime_ns and (entry.size, entry.mtime_ns, entry.inode) == (
+            info.st_size,
+            info.st_mtime_ns,
+            info.st_ino,
+        ):
+            return _OnDisk(same=True, lines=[])
+    except OSError:
+        return None
+    if not entry.key:
+        return _OnDisk(same=False, lines=[])
+    content = read(Path(top), path, _LARGEST)
+    if not isinstance(content, Content):
+        return None
+    return _OnDisk(same=False, lines=[line.removesuffix("\r") for line in content.text.removesuffix("\n").split("\n")])
+
+
+def _find(lines: list[str], wanted: list[str], near: int) -> int | None:
+    """Where a run of lines stands now, 1-based, the place nearest to where it was."""
+    size = len(wanted)
+    places = [at + 1 for at, line in enumerate(lines) if line == wanted[0] and lines[at : at + size] == wanted]
+    return min(places, key=lambda place: abs(place - near)) if places else None

@@ -1,0 +1,176 @@
+"""Views: what one worktree holds now, and under which refs it was seen before.
+
+A view is written whole, then as numbered changes, until the changes outgrow it: a save costs what changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import time
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from auto_context.store.records import Entry, pack, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from auto_context.store.sidecar import Sidecar
+
+REMEMBERED_REFS = 20
+_MOST_CHANGES = 200
+
+
+@dataclass(slots=True)
+class View:
+    """The entries of one ref of one worktree, and the numbers of their documents in memory."""
+
+    entries: dict[str, Entry]
+    documents: dict[str, int] = field(default_factory=dict)
+    version: int = 0
+    _mask: NDArray[np.bool_] | None = None
+
+    def changed(self) -> None:
+        """Forget what was derived from the entries."""
+        self.version += 1
+        self._mask = None
+
+    def mask(self) -> NDArray[np.bool_]:
+        """Which documents the view holds, bool [highest number + 1]."""
+        if self._mask is None:
+            numbers = np.fromiter(self.documents.values(), np.int64, len(self.documents))
+            mask = np.zeros(int(numbers.max()) + 1 if len(numbers) else 0, np.bool_)
+            mask[numbers] = True
+            self._mask = mask
+        return self._mask
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks its files have."""
+        return sum(entry.chunks for entry in self.entries.values())
+
+
+@dataclass(slots=True)
+class Worktree:
+    """One work tree of a repository: its folder, its ref and its view, with the refs it remembers, newest last."""
+
+    id: bytes
+    top: str
+    ref: str = ""
+    refs: list[str] = field(default_factory=list)
+    updated_at: float = 0.0
+    rules: str = ""
+    """Fingerprint of the settings and versions the entries were made under."""
+    skipped: dict[str, int] = field(default_factory=dict)
+    """Files that keep no record at all, by reason."""
+    view: View = field(default_factory=lambda: View({}))
+    saved: dict[str, float] = field(default_factory=dict)
+    """When single paths were updated (monotonic), so that a longer update does not put older news over them."""
+
+    @classmethod
+    def load(cls, sidecar: Sidecar, top: str) -> Worktree:
+        """Read a worktree's record and its current view; one never seen is empty."""
+        worktree = cls(hashlib.blake2b(top.encode("utf-8", "surrogateescape"), digest_size=8).digest(), top)
+        data = sidecar.get(b"w" + worktree.id)
+        if data is not None:
+            record = unpack(data)
+            worktree.ref, worktree.refs = record["ref"], record["refs"]
+            worktree.updated_at, worktree.rules = record["updated_at"], record["rules"]
+            worktree.skipped = record["skipped"]
+            worktree.view = View(read_entries(sidecar, worktree.id, worktree.ref) or {})
+        return worktree
+
+    def save(self, sidecar: Sidecar) -> None:
+        """Write the record, not the view."""
+        record: dict[str, Any] = {
+            "top": self.top,
+            "ref": self.ref,
+            "refs": self.refs,
+            "updated_at": self.updated_at,
+            "rules": self.rules,
+            "skipped": self.skipped,
+        }
+        sidecar.set(b"w" + self.id, pack(record))
+
+    def switch(self, sidecar: Sidecar, ref: str, entries: dict[str, Entry]) -> None:
+        """Make ``entries`` the whole view under ``ref``, and forget the oldest refs."""
+        if ref != self.ref or entries != self.view.entries or ref not in self.refs:
+            write_entries(sidecar, self.id, ref, entries)
+        self.ref = ref
+        self.refs = [*(name for name in self.refs if name != ref), ref]
+        while len(self.refs) > REMEMBERED_REFS:
+            _forget(sidecar, self.id, self.refs.pop(0))
+        self.view.entries = entries
+        self.save(sidecar)
+
+    def change(self, sidecar: Sidecar, put: dict[str, Entry], gone: Iterable[str]) -> None:
+        """Apply some changes to the current view, on disk and in memory."""
+        removed = [path for path in gone if path in self.view.entries]
+        if not put and not removed:
+            return
+        self.view.entries.update(put)
+        for path in removed:
+            del self.view.entries[path]
+        prefix = _changes_key(self.id, self.ref)
+        numbers = sidecar.keys(prefix)
+        if len(numbers) >= _MOST_CHANGES:
+            write_entries(sidecar, self.id, self.ref, self.view.entries)
+        else:
+            last = struct.unpack(">I", numbers[-1][-4:])[0] if numbers else 0
+            sidecar.set(prefix + struct.pack(">I", last + 1), pack([put, removed]))
+
+    def touch(self, sidecar: Sidecar) -> None:
+        """The view is up to date as of now."""
+        self.updated_at = time.time()
+        self.save(sidecar)
+
+
+def read_entries(sidecar: Sidecar, worktree: bytes, ref: str) -> dict[str, Entry] | None:
+    """All entries of a remembered ref, None when it is not remembered."""
+    data = sidecar.get(_view_key(worktree, ref))
+    if data is None:
+        return None
+    entries = {path: Entry(*row) for path, row in unpack(zlib.decompress(data)).items()}
+    for _, change in sidecar.scan(_changes_key(worktree, ref)):
+        put, gone = unpack(change)
+        entries.update((path, Entry(*row)) for path, row in put.items())
+        for path in gone:
+            entries.pop(path, None)
+    return entries
+
+
+def write_entries(sidecar: Sidecar, worktree: bytes, ref: str, entries: dict[str, Entry]) -> None:
+    """Write a view whole and drop its changes, in one transaction."""
+    with sidecar.transaction():
+        sidecar.set(_view_key(worktree, ref), zlib.compress(pack(entries), 1))
+        for key in sidecar.keys(_changes_key(worktree, ref)):
+            sidecar.delete(key)
+
+
+def purge_path(sidecar: Sidecar, worktree: Worktree, paths: set[str]) -> None:
+    """Take paths out of every remembered view but the current one: they have become ignored."""
+    for ref in worktree.refs:
+        if ref == worktree.ref:
+            continue
+        entries = read_entries(sidecar, worktree.id, ref) or {}
+        if paths & entries.keys():
+            write_entries(sidecar, worktree.id, ref, {p: e for p, e in entries.items() if p not in paths})
+
+
+def _forget(sidecar: Sidecar, worktree: bytes, ref: str) -> None:
+    write_entries(sidecar, worktree, ref, {})
+    sidecar.delete(_view_key(worktree, ref))
+
+
+def _view_key(worktree: bytes, ref: str) -> bytes:
+    return b"v" + worktree + ref.encode("utf-8", "surrogateescape")
+
+
+def _changes_key(worktree: bytes, ref: str) -> bytes:
+    return b"d" + worktree + ref.encode("utf-8", "surrogateescape") + b"\0"

@@ -1,0 +1,1 @@
+"""Ranking: pure functions over plain data. Knows nothing of stores, models, files or git."""

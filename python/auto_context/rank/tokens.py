@@ -1,0 +1,43 @@
+"""Code-aware words: identifiers whole and in parts.
+
+``RetryPolicy.max_tries`` gives ``retrypolicy retry policy max_tries max tries``: the whole identifier finds the exact
+name, the parts find it from prose.
+"""
+
+from __future__ import annotations
+
+import re
+
+_WORD = re.compile(r"\w+")
+# An acronym before a capitalised word, a capitalised or lower-case run, a rest in capitals, digits, other scripts.
+_PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_A-Za-z]+")
+_LONGEST = 60
+_STOP = frozenset(  # a sentence, not a list: it is read by people
+    "a an and any are as at be by can do does for from get has have how i if in into is it its of on or our "
+    "so that the their then there this to us was we were what when where which who why will with you".split()  # noqa: SIM905
+)
+
+
+def words(text: str) -> list[str]:
+    """Every word of a text and its parts, lower-cased, in order, repeats kept (they are term frequency)."""
+    out: list[str] = []
+    for match in _WORD.finditer(text):
+        word = match.group()
+        if len(word) > _LONGEST:
+            continue
+        whole = word.lower()
+        out.append(whole)
+        if word.isascii() and (word.islower() or word.isdigit()) and "_" not in word and word.isalpha():
+            continue
+        parts = _PART.findall(word)
+        if len(parts) > 1:
+            out.extend(part.lower() for part in parts)
+        elif parts and parts[0].lower() != whole:
+            out.append(parts[0].lower())
+    return out
+
+
+def query_words(text: str) -> list[str]:
+    """The distinct words of a query, without words that say nothing, unless nothing else is left."""
+    distinct = list(dict.fromkeys(words(text)))
+    return [word for word in distinct if word not in _STOP] or distinct

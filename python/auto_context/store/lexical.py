@@ -1,0 +1,159 @@
+"""BM25 over code-aware tokens, in tantivy. Derived: a missing, damaged or foreign folder is made again.
+
+Text arrives already cut into tokens (``rank.tokens``), so tantivy only splits at spaces, lower-cases and stems.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import threading
+import uuid
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import tantivy
+
+from auto_context.store.records import CHUNK_BITS
+
+_ANALYZER = "code_tokens"
+_HEAP_BYTES = 64_000_000
+_GENERATION_FILE = "generation"
+_BOOSTS = {"body": 1.0, "symbol": 2.0, "path": 1.0}
+_PREFIX_EXPANSIONS = 12
+_PREFIX_BOOST = 0.4
+
+
+class LexicalChunk(NamedTuple):
+    """One chunk's tokens, joined by spaces."""
+
+    body: str
+    symbol: str
+
+
+class LexicalIndex:
+    """One repository's BM25 index. One writer, searched from any thread."""
+
+    def __init__(self, folder: Path, generation: str) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._writer: tantivy.IndexWriter | None = None
+        self.rebuilt = not self._usable(generation)
+        if self.rebuilt:
+            shutil.rmtree(folder, ignore_errors=True)
+        self.generation = uuid.uuid4().hex if self.rebuilt else generation
+        self._index = self._open()
+
+    def _usable(self, generation: str) -> bool:
+        with contextlib.suppress(OSError, ValueError):
+            written = (self._folder / _GENERATION_FILE).read_text("utf-8")
+            return bool(generation) and written == generation and tantivy.Index.exists(str(self._folder))
+        return False
+
+    def _open(self) -> tantivy.Index:
+        try:
+            return self._create()
+        except ValueError:
+            # Damaged or of another schema: it is derived, so begin again.
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self.rebuilt, self.generation = True, uuid.uuid4().hex
+            return self._create()
+
+    def _create(self) -> tantivy.Index:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        builder = tantivy.SchemaBuilder()
+        for field in _BOOSTS:
+            builder.add_text_field(field, tokenizer_name=_ANALYZER, index_option="freq")
+        builder.add_unsigned_field("doc", indexed=True, fast=True)
+        builder.add_unsigned_field("chunk", fast=True)
+        index = tantivy.Index(builder.build(), path=str(self._folder))
+        analyzer = (
+            tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace())
+            .filter(tantivy.Filter.lowercase())
+            .filter(tantivy.Filter.stemmer("English"))
+            .build()
+        )
+        index.register_tokenizer(_ANALYZER, analyzer)
+        index.config_reader("manual")
+        (self._folder / _GENERATION_FILE).write_text(self.generation, "utf-8")
+        return index
+
+    def add(self, documents: Iterable[tuple[int, str, Sequence[LexicalChunk]]]) -> None:
+        """Add documents of (id, path tokens, chunks), replacing any of the same id, and make them searchable."""
+        with self._lock:
+            if self._writer is None:
+                self._writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
+            for doc, path, chunks in documents:
+                self._writer.delete_documents_by_term("doc", doc)
+                for position, chunk in enumerate(chunks):
+                    row = tantivy.Document(body=[chunk.body], symbol=[chunk.symbol], path=[path])
+                    row.add_unsigned("doc", doc)
+                    row.add_unsigned("chunk", position)
+                    self._writer.add_document(row)
+            self._writer.commit()
+            self._index.reload()
+
+    def search(self, tokens: Sequence[str], prefix: str, limit: int, offset: int = 0) -> list[tuple[int, int, float]]:
+        """The best chunks for some tokens.
+
+        Args:
+            tokens: words of the query, any of which may match.
+            prefix: the start of a word still being typed, or "".
+            limit: how many.
+            offset: how many to leave out first.
+
+        Returns:
+            (document id, chunk position, BM25 score), best first.
+        """
+        searcher = self._index.searcher()
+        query = self._query(searcher, tokens, prefix)
+        if query is None:
+            return []
+        hits = searcher.search(query, limit, count=False, offset=offset).hits
+        addresses = [address for _, address in hits]
+        docs = searcher.fast_field_values("doc", addresses)
+        chunks = searcher.fast_field_values("chunk", addresses)
+        return [
+            (int(doc or 0), int(chunk or 0), float(score))
+            for (score, _), doc, chunk in zip(hits, docs, chunks, strict=True)
+        ]
+
+    def _query(self, searcher: tantivy.Searcher, tokens: Sequence[str], prefix: str) -> tantivy.Query | None:
+        parts: list[tantivy.Query] = []
+        if tokens:
+            # Tokens are word characters only, so the query language sees nothing but terms; the analyzer stems them.
+            parts.append(self._index.parse_query(" ".join(tokens), list(_BOOSTS), field_boosts=_BOOSTS))
+        if prefix:
+            terms = searcher.terms_with_prefix("body", prefix, limit=_PREFIX_EXPANSIONS)
+            parts.extend(
+                tantivy.Query.boost_query(
+                    tantivy.Query.term_query(self._index.schema, field, term), _PREFIX_BOOST * _BOOSTS[field]
+                )
+                for term, _ in terms
+                for field in ("body", "symbol")
+            )
+        if not parts:
+            return None
+        return tantivy.Query.boolean_query([(tantivy.Occur.Should, part) for part in parts])
+
+    def bytes_on_disk(self) -> int:
+        """The size of the index's folder, in bytes."""
+        total = 0
+        for item in self._folder.glob("*"):
+            with contextlib.suppress(OSError):  # a merge may remove a segment while it is counted
+                total += item.stat().st_size
+        return total
+
+    def close(self) -> None:
+        """Let the writer's lock go. Everything added is committed already."""
+        with self._lock:
+            if self._writer is not None:
+                with contextlib.suppress(ValueError):
+                    self._writer.wait_merging_threads()
+                self._writer = None
+
+
+def chunk_id(doc: int, position: int) -> int:
+    """The id of a chunk in memory, from the number of its document there."""
+    return doc << CHUNK_BITS | position

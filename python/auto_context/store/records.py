@@ -1,0 +1,104 @@
+"""The shapes of what the sidecar holds, and their msgpack forms.
+
+A blob is one file content without a path; an entry is one path of a view. Both are plain and versioned by the
+store's format number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from typing import Any, NamedTuple
+
+import msgpack
+
+from auto_context.types import Chunk
+
+FORMAT = 1
+"""The store's format. A store of a larger number is refused, never rebuilt."""
+
+CHUNK_BITS = 20
+"""A chunk's id is ``doc << CHUNK_BITS | position``: a file has fewer than a million chunks."""
+
+
+class Entry(NamedTuple):
+    """One path of a view. ``key`` is empty for a path record: a file found by name only."""
+
+    key: bytes
+    size: int
+    mtime_ns: int
+    """0 when the file changed too recently for its time to be trusted."""
+    inode: int
+    language: str
+    chunks: int
+    reason: str
+    """Without a key, why the content is not indexed; with one, why it was cut by line windows, or ""."""
+
+
+class Blob(NamedTuple):
+    """One file content.
+
+    ``hashes`` are of the embedded text of each chunk, 8 bytes. ``previous`` is the key of the blob this one replaced,
+    whose vectors unchanged chunks take over.
+    """
+
+    language: str
+    text: str
+    chunks: list[Chunk]
+    hashes: list[bytes]
+    fallback: str
+    previous: bytes
+
+
+def pack(value: Any) -> bytes:
+    """Plain data as bytes. Undecodable file names survive through surrogate escapes."""
+    packed: bytes = msgpack.packb(value, unicode_errors="surrogateescape")
+    return packed
+
+
+def unpack(data: bytes) -> Any:
+    """Bytes as plain data; lists come back as lists, and nothing is ever executed."""
+    return msgpack.unpackb(data, unicode_errors="surrogateescape", strict_map_key=False)
+
+
+def pack_blob(blob: Blob) -> bytes:
+    """A blob as bytes, its text compressed."""
+    table = [[c.start_line, c.end_line, c.kind, c.symbol] for c in blob.chunks]
+    text = zlib.compress(blob.text.encode("utf-8", "surrogateescape"), 1)
+    return pack([blob.language, text, table, b"".join(blob.hashes), blob.fallback, blob.previous])
+
+
+def unpack_blob(data: bytes) -> Blob:
+    """The reverse of ``pack_blob``."""
+    language, text, table, hashes, fallback, previous = unpack(data)
+    return Blob(
+        language,
+        zlib.decompress(text).decode("utf-8", "surrogateescape"),
+        [Chunk(*row) for row in table],
+        [hashes[i : i + 8] for i in range(0, len(hashes), 8)],
+        fallback,
+        previous,
+    )
+
+
+def blob_hashes(data: bytes) -> tuple[list[bytes], bytes]:
+    """The chunk hashes and the previous key of a packed blob, without decompressing its text."""
+    _, _, _, hashes, _, previous = unpack(data)
+    return [hashes[i : i + 8] for i in range(0, len(hashes), 8)], previous
+
+
+def blob_summary(data: bytes) -> tuple[int, str]:
+    """The number of chunks and the fallback of a packed blob, without decompressing its text."""
+    _, _, table, _, fallback, _ = unpack(data)
+    return len(table), fallback
+
+
+def document_id(path: str, key: bytes) -> int:
+    """A stable 60-bit id of one content at one path, the unit of both derived indexes."""
+    digest = hashlib.blake2b(path.encode("utf-8", "surrogateescape") + b"\0" + key, digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 4
+
+
+def chunk_lines(text: str, chunk: Chunk) -> str:
+    """A chunk's own text. Lines end at a line feed only, as editors count them."""
+    return "\n".join(text.split("\n")[chunk.start_line - 1 : chunk.end_line])

@@ -1,0 +1,180 @@
+"""The diskcache that is the truth: blobs, vectors, path vectors, views and what waits for the lexical index.
+
+Keys are bytes with a one-letter kind, so that a kind is one range of the key index:
+
+    m                          format, lexical generation
+    b <key>                    blob
+    e <model 8> <key>          vectors of a blob's chunks, fp16
+    p <model 8> <path>         vector of a path, fp16
+    w <worktree 8>             worktree: folder, current ref, remembered refs
+    v <worktree 8> <ref>       view: all entries of one ref
+    d <worktree 8> <ref> 0 <n> changes to a view since it was last written whole
+    t <document 8>             waits for the lexical index
+    x <document 8>             is in the lexical index
+
+This module is the only one that reads diskcache's table with its own SQL, for bulk reads.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import diskcache
+
+from auto_context.errors import AutoContextError
+from auto_context.store.records import FORMAT, pack, unpack
+
+_META = b"m"
+_BIND_LIMIT = 500
+
+
+class BytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache ships no types
+    """Stores bytes and refuses all else: diskcache's own Disk pickles (CVE-2025-69872)."""
+
+    def put(self, key: Any) -> tuple[Any, bool]:
+        """The database's form of a key."""
+        if not isinstance(key, bytes):
+            raise TypeError("keys are bytes")
+        return sqlite3.Binary(key), True
+
+    def get(self, key: Any, raw: bool) -> bytes:
+        """A key from its database form."""
+        if not raw:
+            raise TypeError("a pickled key is never read")
+        return bytes(key)
+
+    def store(self, value: Any, read: bool, key: Any = diskcache.UNKNOWN) -> tuple[int, int, None, Any]:
+        """The database's form of a value: (size, mode, no file, value)."""
+        del read, key
+        if not isinstance(value, bytes):
+            raise TypeError("values are bytes")
+        return 0, diskcache.core.MODE_RAW, None, sqlite3.Binary(value)
+
+    def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> bytes:
+        """A value from its database form."""
+        del filename, read
+        if mode != diskcache.core.MODE_RAW:
+            raise TypeError("a pickled value is never read")
+        return bytes(value)
+
+
+class Sidecar:
+    """One repository's truth on disk. Thread-safe: diskcache keeps a connection per thread.
+
+    Raises:
+        AutoContextError: ``store_newer`` when a newer version wrote it, ``store_damaged`` when it cannot be read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        try:
+            self._cache = diskcache.Cache(
+                str(folder),
+                disk=BytesDisk,
+                eviction_policy="none",
+                size_limit=2**62,
+                cull_limit=0,
+                statistics=0,
+                sqlite_cache_size=2**13,
+                sqlite_mmap_size=2**28,
+            )
+            meta = self._cache.get(_META)
+        except (sqlite3.Error, TypeError, diskcache.Timeout) as error:
+            raise AutoContextError("store_damaged", f"cannot read the index in {folder}: {error}") from error
+        if meta is None:
+            self.meta: dict[str, Any] = {"format": FORMAT}
+            self.save_meta()
+        else:
+            self.meta = unpack(meta)
+        if self.meta["format"] > FORMAT:
+            self.close()
+            raise AutoContextError("store_newer", f"{folder} has format {self.meta['format']}, this version {FORMAT}")
+
+    def save_meta(self) -> None:
+        """Write ``meta`` back."""
+        self._cache.set(_META, pack(self.meta))
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All writes inside commit together, or none."""
+        context: AbstractContextManager[None] = self._cache.transact(retry=True)
+        return context
+
+    def get(self, key: bytes) -> bytes | None:
+        """One value."""
+        value: bytes | None = self._cache.get(key, retry=True)
+        return value
+
+    def set(self, key: bytes, value: bytes) -> None:
+        """Write one value."""
+        self._cache.set(key, value, retry=True)
+
+    def set_many(self, items: Iterable[tuple[bytes, bytes]]) -> None:
+        """Write many in one transaction."""
+        with self.transaction():
+            for key, value in items:
+                self.set(key, value)
+
+    def delete(self, key: bytes) -> None:
+        """Remove one key; a missing one is fine."""
+        self._cache.delete(key, retry=True)
+
+    def _reader(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            path = self._folder / "cache.db"
+            connection = sqlite3.connect(path, check_same_thread=False, timeout=60)
+            connection.execute("PRAGMA query_only = 1")
+            self._local.connection = connection
+            self._readers.append(connection)
+        return connection
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """All (key, value) of a prefix, in key order."""
+        rows = self._reader().execute(
+            "SELECT key, value FROM Cache WHERE key >= ? AND key < ? ORDER BY key", (prefix, _after(prefix))
+        )
+        for key, value in rows:
+            yield bytes(key), bytes(value)
+
+    def keys(self, prefix: bytes) -> list[bytes]:
+        """All keys of a prefix, without reading their values."""
+        rows = self._reader().execute(
+            "SELECT key FROM Cache WHERE key >= ? AND key < ? ORDER BY key", (prefix, _after(prefix))
+        )
+        return [bytes(row[0]) for row in rows]
+
+    def get_many(self, keys: list[bytes]) -> dict[bytes, bytes]:
+        """The values of the keys that exist."""
+        found: dict[bytes, bytes] = {}
+        reader = self._reader()
+        for at in range(0, len(keys), _BIND_LIMIT):
+            part = keys[at : at + _BIND_LIMIT]
+            marks = ",".join("?" * len(part))
+            # Only placeholders are formatted in; the keys are bound.
+            rows = reader.execute(f"SELECT key, value FROM Cache WHERE key IN ({marks}) AND raw = 1", part)  # noqa: S608
+            found.update((bytes(key), bytes(value)) for key, value in rows)
+        return found
+
+    def bytes_on_disk(self) -> int:
+        """The size of this store's folder, in bytes."""
+        return sum(item.stat().st_size for item in self._folder.glob("cache.db*"))
+
+    def close(self) -> None:
+        """Close every connection."""
+        for connection in self._readers:
+            connection.close()
+        self._readers.clear()
+        self._cache.close()
+
+
+def _after(prefix: bytes) -> bytes:
+    """The first key after all keys with this prefix."""
+    stripped = prefix.rstrip(b"\xff")
+    return stripped[:-1] + bytes([stripped[-1] + 1])

@@ -1,0 +1,125 @@
+"""Exact nearest neighbours over fp16 vectors in memory, limited to a view by a bitmap. Derived, never saved."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import faiss
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+    Ids = NDArray[np.int64]
+
+_COMPACT_FLOOR = 10_000
+
+
+class VectorIndex:
+    """Rows of (chunk id, unit vector). Append-only between compactions; thread-safe.
+
+    Args:
+        dim: length of the vectors.
+    """
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+        self._lock = threading.Lock()
+        self._index = self._empty()
+        self._ids = np.empty(1024, np.int64)
+        self._count = 0
+
+    def _empty(self) -> faiss.Index:
+        return faiss.IndexScalarQuantizer(self.dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def ids(self) -> Ids:
+        """The chunk id of every row, int64 [rows]. A view that later additions do not change."""
+        return self._ids[: self._count]
+
+    def add(self, ids: Ids, vectors: Floats) -> None:
+        """Append rows.
+
+        Args:
+            ids: int64 [n].
+            vectors: float32 [n, dim], unit length.
+        """
+        with self._lock:
+            need = self._count + len(ids)
+            if need > len(self._ids):
+                grown = np.empty(max(need, 2 * len(self._ids)), np.int64)
+                grown[: self._count] = self.ids
+                self._ids = grown
+            self._ids[self._count : need] = ids
+            self._index.add(np.ascontiguousarray(vectors, np.float32))
+            self._count = need
+
+    def search(self, query: Floats, allowed: NDArray[np.bool_], k: int) -> tuple[Ids, Floats]:
+        """The best ``k`` rows among the allowed ones.
+
+        Args:
+            query: float32 [dim], unit length.
+            allowed: bool [rows at most]; rows past its end are not allowed.
+            k: how many.
+
+        Returns:
+            Chunk ids int64 [<= k] and cosine similarities float32 [<= k], best first.
+        """
+        bitmap = np.packbits(allowed, bitorder="little")
+        with self._lock:
+            if not self._count or not len(bitmap):
+                return np.empty(0, np.int64), np.empty(0, np.float32)
+            # The selector reads past the mask for newer rows unless the bitmap says how long it is.
+            selector = faiss.IDSelectorBitmap(len(bitmap), faiss.swig_ptr(bitmap))
+            scores, rows = self._index.search(
+                np.ascontiguousarray(query.reshape(1, -1), np.float32), k, params=_parameters(selector)
+            )
+            found = rows[0] >= 0
+            return self._ids[rows[0][found]], scores[0][found]
+
+    def vectors(self, rows: Ids) -> Floats:
+        """The vectors of some rows, float32 [n, dim]."""
+        with self._lock:
+            out = np.empty((len(rows), self.dim), np.float32)
+            for at, row in enumerate(rows):
+                self._index.reconstruct(int(row), out[at])
+            return out
+
+    def compact(self, keep: NDArray[np.bool_]) -> bool:
+        """Drop rows nothing needs, when they are the larger part. Says whether it did."""
+        dead = self._count - int(keep.sum())
+        if dead < _COMPACT_FLOOR or dead * 2 < self._count:
+            return False
+        with self._lock:
+            rows = np.flatnonzero(keep)
+            fresh = self._empty()
+            for at in range(0, len(rows), 4096):
+                part = rows[at : at + 4096]
+                fresh.add(np.stack([self._index.reconstruct(int(row)) for row in part]))
+            self._ids = self._ids[: self._count][rows].copy()
+            self._index, self._count = fresh, len(rows)
+        return True
+
+
+def _parameters(selector: faiss.IDSelector) -> faiss.SearchParameters:
+    # faiss adds keyword arguments at import, which its stubs do not know.
+    return faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
+
+
+def combine(body: Floats, path: Floats, weight: float) -> Floats:
+    """Body vectors moved towards the path they stand at: ``norm(body + weight * path)``.
+
+    Args:
+        body: float32 [n, dim], unit length.
+        path: float32 [dim], unit length.
+        weight: how much the path counts.
+    """
+    mixed = body + np.float32(weight) * path
+    norms = np.linalg.norm(mixed, axis=1, keepdims=True)
+    out: Floats = mixed / np.maximum(norms, np.float32(1e-12))
+    return out
