@@ -36,7 +36,7 @@ class Engine:
     Args:
         data_dir: where indexes live; made when missing.
         settings: the user's.
-        worker: runs the heavy work; threads of this process when None.
+        worker: runs the heavy work; a thread of this process when None. The caller closes what it passes.
         refresh: told (root, seconds) when a search meets a view that is not of the branch checked out now, to bring
             it up to date within that time. Without it the engine does so itself, in the searching thread.
     """
@@ -46,7 +46,8 @@ class Engine:
     ) -> None:
         self._settings = settings
         self._stores = private_dir(data_dir) / "stores"
-        self._worker = worker or LocalWorker(settings, data_dir / "models")
+        self._own_worker = LocalWorker(settings, data_dir / "models") if worker is None else None
+        self._worker: Worker = worker or self._own_worker  # type: ignore[assignment]  # one of the two is there
         self._refresh = refresh
         self._lock = threading.Lock()
         self._repositories: dict[str, Repository] = {}
@@ -54,8 +55,9 @@ class Engine:
         self._query_vectors = QueryVectors(self._worker)
 
     def close(self) -> None:
-        """Close every store and the worker."""
-        self._worker.close()
+        """Close every store, and the worker if it is the engine's own."""
+        if self._own_worker is not None:
+            self._own_worker.close()
         with self._lock:
             for repository in self._repositories.values():
                 repository.close()

@@ -6,7 +6,7 @@ Parameters and results are plain data (msgpack-able). Nothing here touches a sto
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,7 @@ class Operations:
         Raises:
             AutoContextError: ``bad_request`` for an unknown name.
         """
-        table = {
+        table: dict[str, Callable[..., Steps]] = {
             "ping": self._ping,
             "info": self._info,
             "scan": self._scan,
@@ -130,7 +130,7 @@ class Operations:
 
     def _embed(self, blobs: list[tuple[bytes, list[int]]], paths: list[str]) -> Steps:
         """Vectors for some chunks of packed blobs and for some paths, fp16 bytes in the order asked."""
-        texts = []
+        texts: list[str] = []
         for packed, positions in blobs:
             blob = unpack_blob(packed)
             texts.extend(chunk_text(blob.text, blob.chunks[at], blob.language) for at in positions)

@@ -71,7 +71,7 @@ class Update:
         self._rules = _rules(settings)
         self._cancel = cancel or threading.Event()
         self._tell = progress
-        self._told = 0.0
+        self._told, self._phase = 0.0, ""
         self._started = time.monotonic()
         self._priority = BULK
         self._changed: set[str] = set()
@@ -201,7 +201,7 @@ class Update:
         calls = ({"top": top, "paths": list(batch)} for batch in _batches(paths, _READ_BATCH))
         for _, result in self._pipeline("hash", calls):
             known: dict[str, Entry] = {}
-            gone = []
+            gone: list[str] = []
             for path, key, language, size, mtime_ns, inode, reason in result["rows"]:
                 if key and key not in self.repository.blobs:
                     unknown.append(path)
@@ -211,11 +211,11 @@ class Update:
                 else:
                     self._skip(path, reason, known, gone)
             self._commit(known, gone, [], began)
-        calls = (
+        reads: Iterator[dict[str, Any]] = (
             {"top": top, "paths": list(batch), "previous": self._previous(batch)}
             for batch in _batches(unknown, _READ_BATCH)
         )
-        for _, result in self._pipeline("chunk", calls):
+        for _, result in self._pipeline("chunk", reads):
             put: dict[str, Entry] = {}
             blobs, gone = [], []
             for path, key, language, size, mtime_ns, inode, reason, packed, chunks, fallback in result["rows"]:
@@ -269,10 +269,10 @@ class Update:
         try:
             with self._stage("embed"):
                 for done, total, eta_s in embedding.run():
-                    self._check_cancel()
                     share = done / total if total else 1.0
                     percent = _READING_SHARE + (100 - _READING_SHARE) * share
                     self._report(Progress("embed", *self._files, done, total, round(percent, 1), eta_s))
+                    self._check_cancel()
         except AutoContextError as error:
             if error.code == "cancelled":
                 raise
@@ -285,7 +285,7 @@ class Update:
         if failure is not None and failure.code != "worker_down":
             # Words and names are indexed all the same; the person must hear why meaning is missing.
             raise failure
-        self._report(Progress("done", *self._files, chunks - pending, chunks, 100.0, 0.0), always=True)
+        self._report(Progress("done", *self._files, chunks - pending, chunks, 100.0, 0.0))
         skipped, fallbacks = count_reasons(worktree)
         return UpdateReport(
             root=str(self.root.path),
@@ -339,10 +339,11 @@ class Update:
         chunks = self.worktree.view.chunks
         self._report(Progress("chunk", done, total, 0, chunks, round(_READING_SHARE * done / max(1, total), 1), None))
 
-    def _report(self, progress: Progress, *, always: bool = False) -> None:
+    def _report(self, progress: Progress) -> None:
+        """Tell how far it is: every new phase, and within one no more often than a person can read."""
         now = time.monotonic()
-        if self._tell is not None and (always or now - self._told >= _PROGRESS_INTERVAL_S):
-            self._told = now
+        if self._tell is not None and (progress.phase != self._phase or now - self._told >= _PROGRESS_INTERVAL_S):
+            self._told, self._phase = now, progress.phase
             self._tell(progress)
 
 

@@ -9,7 +9,13 @@ from typing import Literal
 Kind = Literal["symbol", "path", "prose", "mixed"]
 
 _IDENTIFIER = re.compile(r"^[A-Za-z_$][\w$]*(?:(?:\.|::|#|->|/)[A-Za-z_$][\w$]*)*(?:\(\))?[!?]?$")
-_FILE_NAME = re.compile(r"^[\w@.+*-]+\.[A-Za-z][A-Za-z0-9]{0,9}$")
+_FILE_NAME = re.compile(
+    r"^[\w@.+*-]+\.(?:bash|bat|bin|c|cc|cfg|cmake|conf|cpp|cs|css|csv|cxx|dart|ex|exs|fish|go|gradle|h|hpp|hs|html?|ini|"
+    r"java|jpe?g|js|json|jsx|kts?|lock|lua|md|ml|mjs|nix|pdf|php|pl|png|proto|py|pyi|r|rb|rs|rst|sass|scala|scss|sh|sql|"
+    r"svelte|svg|swift|tex|tf|toml|tsx?|txt|vim|vue|xml|ya?ml|zig|zsh)$",
+    re.IGNORECASE,
+)
+"""Without a list, ``a.b.c`` would be a file; one missing here makes a query a symbol, which finds files too."""
 _CODE_MARKS = re.compile(r"[A-Za-z]_[A-Za-z]|[a-z][A-Z]|::|->|\(\)|\.\w+\(|[{};=<>]")
 
 

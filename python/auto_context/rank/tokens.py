@@ -12,9 +12,9 @@ _WORD = re.compile(r"\w+")
 # An acronym before a capitalised word, a capitalised or lower-case run, a rest in capitals, digits, other scripts.
 _PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_A-Za-z]+")
 _LONGEST = 60
-_STOP = frozenset(  # a sentence, not a list: it is read by people
-    "a an and any are as at be by can do does for from get has have how i if in into is it its of on or our "
-    "so that the their then there this to us was we were what when where which who why will with you".split()  # noqa: SIM905
+_STOP = frozenset(
+    "a an and any are as at be by can do does for from get has have how i if in into is it its of on or our "  # noqa: SIM905 - people read it
+    "so that the their then there this to us was we were what when where which who why will with you".split()
 )
 
 

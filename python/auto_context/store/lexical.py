@@ -85,7 +85,8 @@ class LexicalIndex:
             if self._writer is None:
                 self._writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
             for doc, path, chunks in documents:
-                self._writer.delete_documents_by_term("doc", doc)
+                # By query: the binding's delete by term takes the number for a signed one and matches nothing.
+                self._writer.delete_documents_by_query(tantivy.Query.term_query(self._index.schema, "doc", doc))
                 for position, chunk in enumerate(chunks):
                     row = tantivy.Document(body=[chunk.body], symbol=[chunk.symbol], path=[path])
                     row.add_unsigned("doc", doc)

@@ -1,0 +1,41 @@
+"""What kind of query it is."""
+
+import pytest
+
+from auto_context.rank.intent import intent_of
+
+
+@pytest.mark.parametrize(
+    ("query", "kind"),
+    [
+        ("RetryPolicy", "symbol"),
+        ("retry", "symbol"),
+        ("foo_bar", "symbol"),
+        ("a.b.d", "symbol"),
+        ("Foo::bar", "symbol"),
+        ("obj->field", "symbol"),
+        ("main()", "symbol"),
+        ("valid?", "symbol"),
+        ("retry.py", "path"),
+        ("Cargo.lock", "path"),
+        ("init.LUA", "path"),
+        ("src/auth", "path"),
+        ("src/auth/*.py", "path"),
+        ("*.lua", "path"),
+        ("where do we retry failed uploads", "prose"),
+        ("auth flow", "prose"),
+        ("where is RetryPolicy used", "mixed"),
+        ("fix foo_bar", "mixed"),
+        ("if (x == 1) {", "mixed"),
+        ("who reads src/auth.py", "mixed"),
+        ("???", "mixed"),
+    ],
+)
+def test_kind(query: str, kind: str) -> None:
+    assert intent_of(query).kind == kind
+
+
+def test_weights_follow_the_kind() -> None:
+    assert intent_of("retry.py").weight("path") > intent_of("retry.py").weight("vector")
+    prose = intent_of("how are passwords checked")
+    assert prose.weight("vector") > prose.weight("lexical") > prose.weight("path")

@@ -1,0 +1,74 @@
+"""The lexical index: BM25 over prepared words, replaced by document, rebuilt when it is not ours."""
+
+from pathlib import Path
+
+from auto_context.store.lexical import LexicalChunk, LexicalIndex
+
+
+def filled(folder: Path) -> LexicalIndex:
+    index = LexicalIndex(folder, "")
+    index.add(
+        [
+            (
+                1,
+                "src auth py",
+                [LexicalChunk("verify the password of a user", "login"), LexicalChunk("logout", "logout")],
+            ),
+            (2, "src net py", [LexicalChunk("retry retries retrying uploads", "retrypolicy retry policy")]),
+        ]
+    )
+    return index
+
+
+def test_finds_by_body_symbol_and_path(tmp_path: Path) -> None:
+    index = filled(tmp_path / "lexical")
+    assert [hit[:2] for hit in index.search(["password"], "", 10)] == [(1, 0)]
+    assert [hit[:2] for hit in index.search(["retrypolicy"], "", 10)] == [(2, 0)]
+    assert {hit[0] for hit in index.search(["auth"], "", 10)} == {1}
+    assert index.search(["absent"], "", 10) == []
+    assert index.search([], "", 10) == []
+
+
+def test_words_meet_in_their_stem(tmp_path: Path) -> None:
+    assert [hit[0] for hit in filled(tmp_path / "lexical").search(["uploading"], "", 10)] == [2]
+
+
+def test_a_word_being_typed_matches_by_its_beginning(tmp_path: Path) -> None:
+    assert [hit[:2] for hit in filled(tmp_path / "lexical").search(["passw"], "passw", 10)] == [(1, 0)]
+
+
+def test_adding_a_document_again_replaces_it(tmp_path: Path) -> None:
+    index = filled(tmp_path / "lexical")
+    index.add([(1, "src auth py", [LexicalChunk("entirely new", "")])])
+    assert index.search(["password"], "", 10) == []
+    assert [hit[:2] for hit in index.search(["entirely"], "", 10)] == [(1, 0)]
+
+
+def test_offset_continues_where_the_first_answer_ended(tmp_path: Path) -> None:
+    index = LexicalIndex(tmp_path / "lexical", "")
+    index.add((n, "p", [LexicalChunk("word " * (n + 1), "")]) for n in range(20))
+    whole = index.search(["word"], "", 20)
+    assert index.search(["word"], "", 10) + index.search(["word"], "", 10, offset=10) == whole
+
+
+def test_reopening_keeps_it_and_a_foreign_generation_rebuilds_it(tmp_path: Path) -> None:
+    first = filled(tmp_path / "lexical")
+    first.close()
+    again = LexicalIndex(tmp_path / "lexical", first.generation)
+    assert not again.rebuilt
+    assert again.search(["password"], "", 10)
+    again.close()
+    foreign = LexicalIndex(tmp_path / "lexical", "another")
+    assert foreign.rebuilt
+    assert foreign.search(["password"], "", 10) == []
+
+
+def test_a_damaged_index_is_made_again(tmp_path: Path) -> None:
+    first = filled(tmp_path / "lexical")
+    first.close()
+    (tmp_path / "lexical" / "meta.json").write_text("{ not json", "utf-8")
+    again = LexicalIndex(tmp_path / "lexical", first.generation)
+    assert again.rebuilt
+    assert again.generation != first.generation
+    again.add([(9, "p", [LexicalChunk("fresh", "")])])
+    assert [hit[0] for hit in again.search(["fresh"], "", 10)] == [9]

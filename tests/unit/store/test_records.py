@@ -1,0 +1,33 @@
+"""Records: what goes in comes out, whatever the file's name or text."""
+
+from auto_context.store.records import Blob, blob_hashes, blob_summary, chunk_lines, document_id, pack_blob, unpack_blob
+from auto_context.types import Chunk
+
+BLOB = Blob(
+    "python",
+    "def é():\n    return 'x'\r\n",
+    [Chunk(1, 1, "function", "é"), Chunk(2, 2, "block", "")],
+    [b"12345678", b"abcdefgh"],
+    "timeout",
+    b"previous",
+)
+
+
+def test_a_blob_survives() -> None:
+    assert unpack_blob(pack_blob(BLOB)) == BLOB
+
+
+def test_the_cheap_readers_agree_with_the_whole() -> None:
+    packed = pack_blob(BLOB)
+    assert blob_hashes(packed) == (BLOB.hashes, b"previous")
+    assert blob_summary(packed) == (2, "timeout")
+
+
+def test_document_ids_depend_on_path_and_content_and_fit_sixty_bits() -> None:
+    ids = {document_id(path, key) for path in ("a", "b", "\udcff") for key in (b"1", b"2")}
+    assert len(ids) == 6
+    assert all(0 <= number < 1 << 60 for number in ids)
+
+
+def test_lines_end_at_line_feeds_only() -> None:
+    assert chunk_lines("a\x0cb\nc\u2028d\ne", Chunk(2, 3, "", "")) == "c\u2028d\ne"
