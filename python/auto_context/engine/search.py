@@ -19,7 +19,7 @@ from auto_context.engine.verify import verify
 from auto_context.engine.views import View
 from auto_context.engine.work import QUERY, Result, Worker
 from auto_context.errors import AutoContextError
-from auto_context.rank.files import match_files
+from auto_context.rank.files import FileNames
 from auto_context.rank.fuse import Candidate, fuse, merge, rerank
 from auto_context.rank.intent import Intent, intent_of
 from auto_context.rank.tokens import query_words
@@ -182,32 +182,41 @@ class Search:
 
     def _paths(self, allowed: Mask) -> list[int]:
         """File names. Files without content stand as negative ids: ``~index`` into ``self._nameless``."""
-        with self._repository.lock:
-            candidates = [
-                (path, self._view.documents.get(path))
-                for path in self._view.entries
-                if path in self._view.documents or not self._request.language
-            ]
-        candidates = [
-            (path, number)
-            for path, number in candidates
-            if (allowed[number] if number is not None and number < len(allowed) else self._nameless_passes(path))
-        ]
-        prefix = len(self._root.prefix)
-        matches = match_files(self._query, [path[prefix:] for path, _ in candidates], _LEG_DEPTH)
+        names, numbers, paths = self._file_names(allowed)
         out = []
-        for at, _ in matches:
-            path, number = candidates[at]
+        for at, _ in names.match(self._query, _LEG_DEPTH):
+            number = numbers[at]
             if number is not None:
                 out.append(chunk_id(number, 0))
             else:
-                self._nameless.append(path)
+                self._nameless.append(paths[at])
                 out.append(~(len(self._nameless) - 1))
         return out
 
-    def _nameless_passes(self, path: str) -> bool:
+    def _file_names(self, allowed: Mask) -> tuple[FileNames, list[int | None], list[str]]:
+        """The names that pass the filters with their documents' numbers, kept as long as the view stays as it is."""
+        request, view = self._request, self._view
+        key = (view.version, self._root.prefix, request.path, request.language)
+        with self._repository.lock:
+            if view.names is None or view.names[0] != key:
+                paths: list[str] = []
+                numbers: list[int | None] = []
+                for path in view.entries:
+                    number = view.documents.get(path)
+                    if self._name_passes(path, number, allowed):
+                        paths.append(path)
+                        numbers.append(number)
+                prefix = len(self._root.prefix)
+                view.names = (key, (FileNames([path[prefix:] for path in paths]), numbers, paths))
+            prepared: tuple[FileNames, list[int | None], list[str]] = view.names[1]
+            return prepared
+
+    def _name_passes(self, path: str, number: int | None, allowed: Mask) -> bool:
+        if number is not None:
+            return number < len(allowed) and bool(allowed[number])
         prefix = self._root.prefix
-        return path.startswith(prefix) and self._matches_glob(path[len(prefix) :])
+        in_scope = path.startswith(prefix) and not self._request.language
+        return in_scope and self._matches_glob(path[len(prefix) :])
 
     def _vector(
         self, pending: Future[Result], deadline: float, allowed: Mask, similarity: dict[int, float]

@@ -34,6 +34,8 @@ class View:
     entries: dict[str, Entry]
     documents: dict[str, int] = field(default_factory=dict)
     version: int = 0
+    names: tuple[Any, Any] | None = None
+    """What the path leg prepared, with what it was prepared for."""
     _mask: NDArray[np.bool_] | None = None
 
     def changed(self) -> None:

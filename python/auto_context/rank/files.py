@@ -3,88 +3,101 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from posixpath import basename
 
 from rapidfuzz import fuzz, process
 
-from auto_context.rank.tokens import query_words
+from auto_context.rank.tokens import query_words, words
 
 _FUZZY_CUTOFF = 78.0
 _FUZZY_SCALE = 0.55
-_LONG_QUERY = 6
+_SHORTEST_WORD = 3
+"""Letters. Shorter words of prose name no file."""
 
 
-def match_files(query: str, paths: Sequence[str], limit: int) -> list[tuple[int, float]]:
-    """Score paths against a query.
+class FileNames:
+    """The names of a set of files, prepared once for many queries.
 
     Args:
-        query: what was typed, maybe with slashes.
-        paths: candidates, relative to the folder searched.
-        limit: how many.
-
-    Returns:
-        (index into ``paths``, score in 0 to 1), best first; ties go to the shorter path.
+        paths: relative to the folder searched.
     """
-    needle = query.strip().lower().removeprefix("./")
-    if not needle or not paths:
-        return []
-    lowered = [path.lower() for path in paths]
-    scores: dict[int, float] = {}
-    if " " in needle:
-        _by_words(query, lowered, scores)
-    else:
-        _by_name(needle, lowered, scores)
-        if len(scores) < limit:
-            _by_likeness(needle, lowered, scores, limit)
-    ranked = sorted(scores.items(), key=lambda item: (-item[1], len(paths[item[0]]), paths[item[0]]))
-    return ranked[:limit]
 
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._paths = paths
+        self._lowered = [path.lower() for path in paths]
+        self._names = [basename(path) for path in self._lowered]
+        self._stems = [name.rsplit(".", 1)[0] or name for name in self._names]
+        self._named_by: dict[str, list[int]] = defaultdict(list)
+        self._word_counts: list[int] = []
+        for at, path in enumerate(paths):
+            parts = set(words(basename(path).rsplit(".", 1)[0]))
+            # The whole of a compound name is not one more word that prose would have to say.
+            parts = {part for part in parts if "_" not in part} or parts
+            self._word_counts.append(len(parts))
+            for part in parts:
+                self._named_by[part].append(at)
 
-def _by_name(needle: str, lowered: Sequence[str], scores: dict[int, float]) -> None:
-    if "*" in needle:
-        pattern = re.compile(".*".join(re.escape(part) for part in needle.split("*")))
-        scores.update((at, 0.8) for at, path in enumerate(lowered) if pattern.search(path))
-        return
-    for at, path in enumerate(lowered):
-        if needle in path:
-            scores[at] = _name_score(needle, path)
+    def match(self, query: str, limit: int) -> list[tuple[int, float]]:
+        """Score the files against a query.
 
+        Args:
+            query: what was typed, maybe with slashes or ``*``.
+            limit: how many.
 
-def _name_score(needle: str, path: str) -> float:
-    """How much of a path the needle is, given that it is in there somewhere."""
-    name = basename(path)
-    if needle in {name, path}:
-        return 1.0
-    if path.endswith("/" + needle):
-        return 0.98
-    if name.rsplit(".", 1)[0] == needle:
-        return 0.95
-    if name.startswith(needle):
-        return 0.85
-    return 0.75 if needle in name else 0.6
+        Returns:
+            (index into the paths, score in 0 to 1), best first; ties go to the shorter path.
+        """
+        needle = query.strip().lower().removeprefix("./")
+        if not needle:
+            return []
+        if " " in needle:
+            scores = self._by_words(query)
+        else:
+            scores = self._by_name(needle)
+            if len(scores) < limit:
+                for at, score in self._by_likeness(needle, limit):
+                    scores.setdefault(at, score)
+        ranked = sorted(scores.items(), key=lambda item: (-item[1], len(self._paths[item[0]]), self._paths[item[0]]))
+        return ranked[:limit]
 
+    def _by_name(self, needle: str) -> dict[int, float]:
+        if "*" in needle:
+            pattern = re.compile(".*".join(re.escape(part) for part in needle.split("*")))
+            return {at: 0.8 for at, path in enumerate(self._lowered) if pattern.search(path)}
+        return {at: self._name_score(needle, at) for at, path in enumerate(self._lowered) if needle in path}
 
-def _by_words(query: str, lowered: Sequence[str], scores: dict[int, float]) -> None:
-    """Prose names a file when most of the file's own name is among its words."""
-    wanted = set(query_words(query))
-    if len(wanted) > _LONG_QUERY:
-        wanted = {word for word in wanted if len(word) > 2}  # noqa: PLR2004 - one and two letters name nothing
-    for at, path in enumerate(lowered):
-        stem = basename(path).rsplit(".", 1)[0]
-        named = [part for part in re.split(r"[\W_]+", stem) if part]
-        shared = sum(part in wanted or part.rstrip("s") in wanted for part in named)
-        if shared:
-            scores[at] = 0.7 * shared / len(named) + 0.1 * min(shared, 3) / 3
+    def _name_score(self, needle: str, at: int) -> float:
+        """How much of a path the needle is, given that it is in there somewhere."""
+        path, name = self._lowered[at], self._names[at]
+        if needle in {name, path}:
+            return 1.0
+        if path.endswith("/" + needle):
+            return 0.98
+        if self._stems[at] == needle:
+            return 0.95
+        if name.startswith(needle):
+            return 0.85
+        return 0.75 if needle in name else 0.6
 
+    def _by_words(self, query: str) -> dict[int, float]:
+        """Prose names a file when most of the file's own name is among its words."""
+        shared: dict[int, int] = defaultdict(int)
+        for word in query_words(query):
+            if len(word) >= _SHORTEST_WORD:
+                forms = {word, word.removesuffix("s")}
+                for at in {at for form in forms for at in self._named_by.get(form, ())}:
+                    shared[at] += 1
+        return {
+            at: 0.7 * min(1.0, count / self._word_counts[at]) + 0.1 * min(count, 3) / 3 for at, count in shared.items()
+        }
 
-def _by_likeness(needle: str, lowered: Sequence[str], scores: dict[int, float], limit: int) -> None:
-    """Letters left out or swapped: rapidfuzz on the name, or on the whole path when a slash was typed."""
-    slash = "/" in needle
-    candidates = lowered if slash else [basename(path) for path in lowered]
-    scorer = fuzz.partial_ratio if slash else fuzz.ratio
-    if not slash and "." not in needle:
-        candidates = [name.rsplit(".", 1)[0] for name in candidates]
-    found = process.extract(needle, candidates, scorer=scorer, limit=limit, score_cutoff=_FUZZY_CUTOFF)
-    for _, likeness, at in found:
-        scores.setdefault(at, _FUZZY_SCALE * likeness / 100)
+    def _by_likeness(self, needle: str, limit: int) -> list[tuple[int, float]]:
+        """Letters left out or swapped: rapidfuzz on the name, or on the whole path when a slash was typed."""
+        if "/" in needle:
+            candidates, scorer = self._lowered, fuzz.partial_ratio
+        else:
+            candidates, scorer = (self._names if "." in needle else self._stems), fuzz.ratio
+        found = process.extract(needle, candidates, scorer=scorer, limit=limit, score_cutoff=_FUZZY_CUTOFF)
+        return [(at, _FUZZY_SCALE * likeness / 100) for _, likeness, at in found]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from auto_context.rank.files import match_files
+from auto_context.rank.files import FileNames
 
 PATHS = [
     "src/net/retry.py",
@@ -16,7 +16,7 @@ PATHS = [
 
 
 def names(query: str, limit: int = 10) -> list[str]:
-    return [PATHS[at] for at, _ in match_files(query, PATHS, limit)]
+    return [PATHS[at] for at, _ in FileNames(PATHS).match(query, limit)]
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,6 @@ def test_nothing_like_it_finds_nothing() -> None:
 
 
 def test_the_limit_holds_and_scores_fall() -> None:
-    found = match_files("retry", PATHS, 2)
+    found = FileNames(PATHS).match("retry", 2)
     assert len(found) == 2
     assert found[0][1] >= found[1][1]
