@@ -156,13 +156,19 @@ class Engine:
         worktree = repository.worktree(str(resolved.top))
         branch = current_ref(resolved)
         if worktree.ref != branch:
-            self._branch_moved(resolved, repository, worktree, branch, request.wait_ms / 1000)
+            self._follow_branch(resolved, repository, worktree, branch, request.wait_ms / 1000)
         repository.use_last_model()
         repository.load_rows(worktree.view)
         search = Search(repository, resolved, worktree.view, self._worker, self._query_vectors, request)
         return search.run(branch)
 
-    def _branch_moved(
+    def branch_moved(self, root: Path) -> bool:
+        """Whether the branch checked out is another than the one of the indexed view."""
+        resolved = self._root(root)
+        repository = self._indexed(resolved)
+        return repository is not None and repository.worktree(str(resolved.top)).ref != current_ref(resolved)
+
+    def _follow_branch(
         self, root: Root, repository: Repository, worktree: views.Worktree, branch: str, seconds: float
     ) -> None:
         """Label the view anew when the branch was seen before; either way have it reconciled."""

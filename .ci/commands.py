@@ -1,0 +1,127 @@
+"""What ``make`` runs: each command sets up what it needs, then does its work inside the project's environment."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import environment
+import tools
+from environment import PROJECT
+from faults import Failed, say
+
+PYTHON_CODE = ("python", "rplugin", "tests", ".ci")
+LUA_CODE = ("lua", "plugin")
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit status; a fault of set-up is one line."""
+    commands: dict[str, Callable[..., int]] = {
+        "demo": demo, "test": test, "lint": lint, "bench": bench, "setup": setup, "nvim": nvim,
+    }  # fmt: skip
+    if not arguments or arguments[0] not in commands:
+        print(f"setup: usage: bootstrap.py {'|'.join(commands)} [argument]", file=sys.stderr)
+        return 2
+    try:
+        return commands[arguments[0]](*arguments[1:])
+    except Failed as failure:
+        print(f"setup: {failure.code}: {failure.message}", file=sys.stderr)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except OSError as error:
+        print(f"setup: os_error: {error.strerror or error}: {error.filename or ''}", file=sys.stderr)
+    return 2
+
+
+def setup() -> int:
+    """The environment with the test tools, both Neovims and the linter."""
+    environment.ensure(test=True)
+    for binary in tools.neovims():
+        say(f"Neovim: {binary}")
+    tools.luacheck()
+    return 0
+
+
+def nvim() -> int:
+    """Print the Neovim binaries the tests use, as a path list."""
+    environment.ensure(test=True)
+    print(os.pathsep.join(map(str, tools.neovims())))
+    return 0
+
+
+def demo(repository: str = "", *options: str) -> int:
+    """Index a repository and search it in a real Neovim; see ``demo.py``."""
+    folder = _folder(repository)
+    python = environment.ensure(test=False)
+    binary = tools.neovim()
+    command = [str(python), str(PROJECT / ".ci/demo.py"), "--nvim", str(binary), *options, str(folder)]
+    sys.stdout.flush()
+    # Not a child: on a terminal the demo ends as the person's Neovim.
+    os.execve(python, command, _variables())
+
+
+def bench(repository: str = "") -> int:
+    """Measure, on this repository or another; see ``tests/bench``."""
+    folder = _folder(repository)
+    python = environment.ensure(test=True)
+    variables = {"AUTO_CONTEXT_TEST_NVIM": os.pathsep.join(map(str, tools.neovims()))}
+    return _run([python, PROJECT / "tests/bench/bench.py", folder, "--json", PROJECT / ".cache/bench.json"], variables)
+
+
+def lint() -> int:
+    """Formatting, ruff, mypy, layers and Lua."""
+    python = environment.ensure(test=True)
+    return _all(_linters(python))
+
+
+def test(*arguments: str) -> int:
+    """The linters, then every test; ends in pytest's closing line. ``arguments`` go to pytest."""
+    python = environment.ensure(test=True)
+    variables = {"AUTO_CONTEXT_TEST_NVIM": os.pathsep.join(map(str, tools.neovims()))}
+    linted = _all(_linters(python))
+    if linted:
+        say("lint_failed: a linter above did not pass; the tests run all the same")
+    return _run([python, "-m", "pytest", *arguments], variables) or linted
+
+
+def _folder(repository: str) -> Path:
+    folder = Path(repository).expanduser() if repository else PROJECT
+    if not folder.is_dir():
+        raise Failed("path_missing", f"{folder} is not a folder")
+    return folder.resolve()
+
+
+Step = tuple[Sequence[str | Path], Mapping[str, str]]
+
+
+def _linters(python: Path) -> list[Step]:
+    tool = python.parent
+    lua, variables = tools.luacheck()
+    return [
+        ([tool / "ruff", "check", *PYTHON_CODE], {}),
+        ([tool / "ruff", "format", "--check", *PYTHON_CODE], {}),
+        ([tool / "mypy"], {}),
+        ([tool / "lint-imports", "--no-logo"], {"PYTHONPATH": "rplugin/python3"}),
+        ([*lua, "--quiet", *([] if sys.stdout.isatty() else ["--no-color"]), *LUA_CODE], variables),
+    ]
+
+
+def _variables(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    return environment.clean_environment() | dict(extra or {})
+
+
+def _run(command: Sequence[str | Path], variables: Mapping[str, str]) -> int:
+    words = [str(word) for word in command]
+    shown = [Path(words[0]).name, *(word.removeprefix(f"{PROJECT}/") for word in words[1:])]
+    print(f"$ {shlex.join(shown)}", flush=True)
+    return subprocess.run(words, cwd=PROJECT, env=_variables(variables), check=False).returncode
+
+
+def _all(steps: Sequence[Step]) -> int:
+    """Run every step, also after one failed; the first failure is the exit status."""
+    return next((code for code in [_run(command, variables) for command, variables in steps] if code), 0)

@@ -1,0 +1,39 @@
+# Every command sets up what it needs by itself: see .ci/bootstrap.py.
+PYTHON ?= python3
+REPO ?=
+ARGS ?=
+BOOTSTRAP = $(PYTHON) .ci/bootstrap.py
+MAKEFLAGS += --no-print-directory
+# Paths reach the shell by the environment, so that no character in them needs quoting.
+export REPO
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench picture setup clean python
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+demo: python ## set up, index a repository (REPO=path, else this one) and search it in a real Neovim
+	@$(BOOTSTRAP) demo "$$REPO"
+
+test: python ## set up, lint, and run every test on Neovim 0.10.4 and the newest (ARGS='-k name' for pytest)
+	@$(BOOTSTRAP) test $(ARGS)
+
+lint: python ## ruff, mypy, layers, luacheck
+	@$(BOOTSTRAP) lint
+
+bench: python ## time and memory of every stage (REPO=path, else this repository)
+	@$(BOOTSTRAP) bench "$$REPO"
+
+picture: python ## draw README's picture of the picker anew
+	@$(BOOTSTRAP) demo "" --picture doc/picker.svg </dev/null
+
+setup: python ## only the set-up: environment, both Neovims, Lua linter
+	@$(BOOTSTRAP) setup
+
+clean: ## remove the environment and every cache in this folder; indexes in the data folder stay
+	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+python:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "setup: python_missing: install Python 3.11 or newer, or name it: make PYTHON=path" >&2; exit 2; }

@@ -1,0 +1,193 @@
+-- :AutoContext and its subcommands.
+
+local errors = require('auto_context.errors')
+local host = require('auto_context.host')
+local notify = require('auto_context.notify')
+
+local M = {}
+
+---@class auto_context.Subcommand
+---@field text string what it does, for the manual's test and messages
+---@field run fun(rest: string, bang: boolean)
+
+---@param error? auto_context.Error
+local function say(error)
+  if error then
+    notify.fault(error, { asked = true })
+  end
+end
+
+---@param bang boolean
+local function index(bang)
+  local root = require('auto_context.repo').of_buffer()
+  local group = vim.api.nvim_create_augroup('AutoContextCommand', {})
+  vim.api.nvim_create_autocmd('User', {
+    group = group,
+    pattern = 'AutoContextIndexed',
+    callback = function(event)
+      local done = event.data
+      if done.root ~= root or done.kind ~= 'update' then
+        return
+      end
+      if done.report then
+        local report = done.report
+        notify.info(('indexed %d files, %d chunks in %.1f s'):format(report.files, report.chunks, report.took_s))
+      elseif errors.levels[done.error.code] == 'info' then
+        say(done.error) -- the others are said by `index`
+      end
+      return true
+    end,
+  })
+  require('auto_context').index({ root = root, force = bang, confirmed = bang }, function(error)
+    if error then
+      pcall(vim.api.nvim_del_augroup_by_id, group)
+      say(error)
+    else
+      notify.info('indexing ' .. vim.fn.fnamemodify(root, ':~'))
+    end
+  end)
+end
+
+---@param status auto_context.Status
+---@return string
+local function status_text(status)
+  local known, service = status.repository, status.service
+  local parts = {}
+  if known and known.indexed then
+    local embedded = known.chunks > 0 and math.floor(100 * known.vectors / known.chunks) or 100
+    parts = {
+      known.branch,
+      ('%d files'):format(known.files),
+      ('%d chunks'):format(known.chunks),
+      ('%d %% embedded'):format(embedded),
+      os.date('updated %Y-%m-%d %H:%M', math.floor(known.updated_at)),
+    }
+  else
+    parts[1] = 'no index here'
+  end
+  if status.job then
+    parts[#parts + 1] = ('%s %s'):format(status.job.kind, status.job.state)
+  end
+  parts[#parts + 1] = ('service %d, worker %s'):format(service.pid, service.worker)
+  return table.concat(parts, ' · ')
+end
+
+local function status()
+  local root = require('auto_context.repo').of_buffer()
+  require('auto_context.rpc').request('status', { root = root }, function(error, result)
+    if error then
+      say(error)
+    else
+      notify.info(status_text(result))
+    end
+  end)
+end
+
+local function stop()
+  local rpc = require('auto_context.rpc')
+  require('auto_context.index').cancel_all()
+  require('auto_context.schedule').close()
+  if host.state() ~= 'running' then
+    return notify.info('nothing runs in this editor')
+  end
+  rpc.request('stop', vim.empty_dict(), function(error)
+    host.stop()
+    if error then
+      say(error)
+    else
+      notify.info('stopped; the next use starts it again')
+    end
+  end)
+end
+
+---@return string? the service's log: the worker's and the engine's words are there
+local function service_log()
+  local folder = vim.env.AUTO_CONTEXT_LOG_DIR
+  if not folder or folder == '' then
+    local xdg = vim.env.XDG_STATE_HOME
+    xdg = xdg and vim.startswith(xdg, '/') and xdg or vim.fn.expand('~/.local/state')
+    folder = vim.fs.joinpath(xdg, 'auto-context')
+  end
+  local newest, newest_at
+  for name, kind in vim.fs.dir(folder) do
+    local path = vim.fs.joinpath(folder, name)
+    local stat = kind == 'file' and name:match('%.log$') and vim.uv.fs_stat(path)
+    if stat and (not newest_at or stat.mtime.sec > newest_at) then
+      newest, newest_at = path, stat.mtime.sec
+    end
+  end
+  return newest
+end
+
+local function log()
+  local own, service = require('auto_context.log').path(), service_log()
+  local function open(how, path)
+    vim.cmd({ cmd = how, args = { path }, magic = { file = false, bar = false } })
+    vim.bo.autoread = true
+    vim.cmd('normal! G')
+  end
+  open('tabedit', own)
+  if service then
+    open('split', service)
+  end
+end
+
+---@type table<string, auto_context.Subcommand>
+M.subcommands = {
+  search = {
+    text = 'open the picker with a query',
+    run = function(rest)
+      require('auto_context').open({ query = rest ~= '' and rest or nil })
+    end,
+  },
+  index = {
+    text = 'bring the index of this repository up to date; with ! from scratch, and also where it is large',
+    run = function(_, bang)
+      index(bang)
+    end,
+  },
+  status = { text = 'say what is indexed and what runs', run = status },
+  stop = { text = 'cancel indexing and end the service and everything this editor runs', run = stop },
+  log = { text = "open the plugin's log and the service's", run = log },
+}
+
+---@return string[]
+local function names()
+  local list = vim.tbl_keys(M.subcommands)
+  table.sort(list)
+  return list
+end
+
+---@param command { args: string, bang: boolean }
+function M.run(command)
+  -- A person asks: a fault said before is said again, and a remote plugin that gave up gets another try.
+  notify.forget()
+  host.retry()
+  local name, rest = command.args:match('^%s*(%S*)%s*(.-)%s*$')
+  if name == '' then
+    return require('auto_context').open()
+  end
+  local subcommand = M.subcommands[name]
+  if subcommand then
+    return subcommand.run(rest, command.bang)
+  end
+  local near = require('auto_context.config').nearest(name, names())
+  local advice = near and ('did you mean `%s`?'):format(near) or 'known: ' .. table.concat(names(), ', ')
+  say(errors.new('bad_request', ('unknown subcommand `%s`'):format(name), advice))
+end
+
+---@param lead string
+---@param line string
+---@param position integer
+---@return string[]
+function M.complete(lead, line, position)
+  -- Only the first word is a subcommand; a query is free text.
+  if line:sub(1, position):match('^.-AutoContext!?%s+%S*$') == nil then
+    return {}
+  end
+  return vim.tbl_filter(function(name)
+    return vim.startswith(name, lead)
+  end, names())
+end
+
+return M

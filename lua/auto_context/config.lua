@@ -1,0 +1,155 @@
+-- Options: one schema, `vim.g.auto_context` and `setup()` merged over its defaults. A bad option is named and left
+-- out; it never throws and never keeps the plugin from working.
+
+local errors = require('auto_context.errors')
+local notify = require('auto_context.notify')
+
+local M = {}
+
+---@class auto_context.Config
+---@field python? string
+---@field limit integer
+---@field debounce_ms integer
+---@field auto_update boolean
+---@field update_interval integer
+---@field width number
+---@field height number
+---@field preview boolean
+---@field border? string
+
+---@class auto_context.Option
+---@field type string what `type()` says
+---@field default any
+---@field min? number
+---@field max? number
+---@field text string
+
+---Also read by a test that compares it with the manual.
+---@type table<string, auto_context.Option>
+M.schema = {
+  python = { type = 'string', text = 'interpreter that has the auto-context package' },
+  limit = { type = 'number', default = 20, min = 1, max = 100, text = 'most hits shown in a picker' },
+  debounce_ms = { type = 'number', default = 40, min = 0, max = 1000, text = 'pause in typing before a search' },
+  auto_update = { type = 'boolean', default = true, text = 'index on save, on a branch switch and by timer' },
+  update_interval = { type = 'number', default = 600, min = 0, max = 86400, text = 'seconds between updates; 0: none' },
+  width = { type = 'number', default = 0.9, min = 0.1, max = 1, text = "the picker's part of the screen's width" },
+  height = { type = 'number', default = 0.85, min = 0.1, max = 1, text = "the picker's part of the screen's height" },
+  preview = { type = 'boolean', default = true, text = 'show a preview where there is room' },
+  border = { type = 'string', text = "border of the windows; default: 'winborder', else rounded" },
+}
+
+---@type table?
+local given
+---@type auto_context.Config?
+local merged
+
+---Edit distance, for naming the option that was meant.
+---@param a string
+---@param b string
+---@return integer
+local function distance(a, b)
+  local row = {}
+  for j = 0, #b do
+    row[j] = j
+  end
+  for i = 1, #a do
+    local diagonal = row[0]
+    row[0] = i
+    for j = 1, #b do
+      local substitution = diagonal + (a:byte(i) == b:byte(j) and 0 or 1)
+      diagonal = row[j]
+      row[j] = math.min(substitution, row[j] + 1, row[j - 1] + 1)
+    end
+  end
+  return row[#b]
+end
+
+---The entry of `names` that `name` was most likely meant to be, if any is near.
+---@param name string
+---@param names string[]
+---@return string?
+function M.nearest(name, names)
+  local best, best_distance
+  for _, candidate in ipairs(names) do
+    local d = distance(name, candidate)
+    if not best_distance or d < best_distance or (d == best_distance and candidate < best) then
+      best, best_distance = candidate, d
+    end
+  end
+  if best and best_distance <= math.max(2, math.floor(#name / 3)) then
+    return best
+  end
+end
+
+---@param name any
+---@param value any
+---@return string? problem
+local function problem_of(name, value)
+  local option = M.schema[name]
+  if not option then
+    local names = vim.tbl_keys(M.schema)
+    table.sort(names)
+    local near = M.nearest(tostring(name), names)
+    local advice = near and ('did you mean `%s`?'):format(near) or 'known: ' .. table.concat(names, ', ')
+    return ('unknown option `%s`; %s'):format(tostring(name), advice)
+  end
+  if type(value) ~= option.type then
+    return ('option `%s` must be a %s, not a %s'):format(name, option.type, type(value))
+  end
+  if option.min and (value ~= value or value < option.min or value > option.max) then
+    return ('option `%s` must be from %s to %s'):format(name, option.min, option.max)
+  end
+end
+
+---@param target table
+---@param source any
+---@param origin string
+local function merge(target, source, origin)
+  if type(source) == 'function' then
+    local ok, value = pcall(source)
+    source = ok and value or {}
+    if not ok then
+      notify.fault(errors.new('config_invalid', ('%s: %s'):format(origin, value), ''))
+    end
+  end
+  if type(source) ~= 'table' then
+    notify.fault(errors.new('config_invalid', ('%s must be a table, not a %s'):format(origin, type(source)), ''))
+    return
+  end
+  for name, value in pairs(source) do
+    local problem = problem_of(name, value)
+    if problem then
+      notify.fault(errors.new('config_invalid', ('%s: %s'):format(origin, problem), ''))
+    else
+      target[name] = value
+    end
+  end
+end
+
+---@return auto_context.Config
+function M.get()
+  if merged then
+    return merged
+  end
+  local result = {}
+  for name, option in pairs(M.schema) do
+    result[name] = option.default
+  end
+  if vim.g.auto_context ~= nil then
+    merge(result, vim.g.auto_context, 'vim.g.auto_context')
+  end
+  if given ~= nil then
+    merge(result, given, 'setup()')
+  end
+  merged = result
+  return result
+end
+
+---Store the options of `setup()`; they win over `vim.g.auto_context`.
+---@param opts? table
+function M.set(opts)
+  given, merged = opts, nil
+  M.get()
+end
+
+return M

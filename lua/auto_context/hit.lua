@@ -1,0 +1,171 @@
+-- How a hit reads: its place, its row in a list, its quickfix item. Pure, shared by every picker.
+
+local M = {}
+
+---What found it, in words a person would use, and the letter where there is no room for words.
+---@type { leg: string, word: string, letter: string }[]
+local marks = {
+  { leg = 'lexical', word = 'name', letter = 'n' },
+  { leg = 'path', word = 'path', letter = 'p' },
+  { leg = 'vector', word = 'meaning', letter = 'm' },
+}
+local WIDE = 64
+local NARROW = 16
+local ELLIPSIS = '…'
+
+---@param leg string
+---@return string
+function M.word(leg)
+  for _, mark in ipairs(marks) do
+    if mark.leg == leg then
+      return mark.word
+    end
+  end
+  return leg
+end
+
+---@param hit auto_context.Hit
+---@return string
+function M.key(hit)
+  return hit.path .. ':' .. hit.start_line
+end
+
+---@param hit auto_context.Hit
+---@return integer first
+---@return integer last
+function M.focus(hit)
+  local first = math.max(1, hit.focus[1] or hit.start_line)
+  return first, math.max(first, hit.focus[2] or first)
+end
+
+---Text that is safe in one line of a buffer.
+---@param text string
+---@return string
+function M.printable(text)
+  return (text:gsub('%c', '?'))
+end
+
+---Cut to a width in cells; wide characters count as they are drawn.
+---@param text string
+---@param width integer
+---@param side 'left'|'right' the side that is cut off
+---@return string
+function M.truncate(text, width, side)
+  if vim.fn.strdisplaywidth(text) <= width then
+    return text
+  end
+  if width <= 0 then
+    return ''
+  end
+  local characters = vim.fn.split(text, [[\zs]])
+  local kept, used = {}, 1
+  local first, last, step = 1, #characters, 1
+  if side == 'left' then
+    first, last, step = #characters, 1, -1
+  end
+  for i = first, last, step do
+    used = used + vim.fn.strdisplaywidth(characters[i])
+    if used > width then
+      break
+    end
+    kept[#kept + 1] = characters[i]
+  end
+  if side == 'right' then
+    return table.concat(kept) .. ELLIPSIS
+  end
+  return ELLIPSIS .. table.concat(vim.fn.reverse(kept))
+end
+
+---What it is and what found it, in words.
+---@param hit auto_context.Hit
+---@return string
+function M.describe(hit)
+  local words = {}
+  for _, mark in ipairs(marks) do
+    if vim.tbl_contains(hit.legs, mark.leg) then
+      words[#words + 1] = mark.word
+    end
+  end
+  local text = hit.kind .. ' · ' .. table.concat(words, ', ')
+  return hit.fresh and text or text .. ' · changed since it was indexed'
+end
+
+---@param hit auto_context.Hit
+---@param width integer of the row
+---@return string
+local function mark_text(hit, width)
+  if width < NARROW then
+    return ''
+  end
+  local words = {}
+  for _, mark in ipairs(marks) do
+    if vim.tbl_contains(hit.legs, mark.leg) then
+      words[#words + 1] = width >= WIDE and mark.word or mark.letter
+    end
+  end
+  local text = table.concat(words, width >= WIDE and ' ' or '')
+  return hit.fresh and text or 'stale ' .. text
+end
+
+---What found it, one letter each, always as wide: for a column.
+---@param hit auto_context.Hit
+---@return string
+function M.letters(hit)
+  local letters = {}
+  for _, mark in ipairs(marks) do
+    letters[#letters + 1] = vim.tbl_contains(hit.legs, mark.leg) and mark.letter or '-'
+  end
+  return table.concat(letters)
+end
+
+---One row: the place, the symbol, and what found it at the right edge. The place keeps its end, the symbol its start.
+---@param hit auto_context.Hit
+---@param width integer in cells
+---@param bare? boolean without what found it
+---@return string text
+---@return auto_context.Span[] spans
+function M.row(hit, width, bare)
+  local found = bare and '' or mark_text(hit, width)
+  local line = ':' .. M.focus(hit)
+  local room = width - (found == '' and 0 or 1 + vim.fn.strdisplaywidth(found))
+  local path = M.truncate(M.printable(hit.path), room - #line, 'left')
+  local text = path .. line
+  local spans = {
+    { first = 0, last = #path, group = 'AutoContextPath' },
+    { first = #path, last = #text, group = 'AutoContextLine' },
+  }
+  local left = room - vim.fn.strdisplaywidth(text) - 2
+  if hit.symbol ~= '' and left >= 3 then
+    local start = #text + 2
+    text = text .. '  ' .. M.truncate(M.printable(hit.symbol), left, 'right')
+    spans[#spans + 1] = { first = start, last = #text, group = 'AutoContextSymbol' }
+  end
+  if found ~= '' then
+    local start = #text + math.max(1, width - vim.fn.strdisplaywidth(text) - vim.fn.strdisplaywidth(found))
+    text = text .. (' '):rep(start - #text) .. found
+    spans[#spans + 1] = { first = start, last = #text, group = hit.fresh and 'AutoContextLegs' or 'AutoContextStale' }
+  end
+  return text, spans
+end
+
+---@param root string
+---@param hit auto_context.Hit
+---@return string
+function M.file(root, hit)
+  return vim.fs.joinpath(root, hit.path)
+end
+
+---@param root string
+---@param hit auto_context.Hit
+---@return table item for setqflist()
+function M.quickfix(root, hit)
+  local first, last = M.focus(hit)
+  local lines = vim.split(hit.text, '\n', { plain = true })
+  local text = vim.trim(lines[first - hit.start_line + 1] or '')
+  if hit.symbol ~= '' then
+    text = hit.symbol .. ': ' .. text
+  end
+  return { filename = M.file(root, hit), lnum = first, end_lnum = last, col = 1, text = text }
+end
+
+return M

@@ -1,0 +1,63 @@
+-- The public Lua API. Requiring this loads nothing else; each function loads what it needs.
+
+local M = {}
+
+---Store options; optional. See |auto_context-options|.
+---@param opts? table
+function M.setup(opts)
+  require('auto_context.config').set(opts)
+end
+
+---Open the picker.
+---@param opts? { query?: string, root?: string } root: default the current buffer's repository
+function M.open(opts)
+  require('auto_context.picker').open(opts)
+end
+
+---Search without a picker. Returns at once; `callback` runs on the main loop.
+---@param query string
+---@param opts? { root?: string, limit?: integer, path?: string, language?: string, threshold?: number, wait_ms?: integer }
+---@param callback fun(error?: auto_context.Error, reply?: auto_context.Reply)
+---@return fun() cancel
+function M.search(query, opts, callback)
+  local params = vim.tbl_extend('force', { wait_ms = 10000 }, opts or {}, { query = query })
+  params.root = params.root or require('auto_context.repo').of_buffer()
+  return require('auto_context.rpc').request('search', params, callback)
+end
+
+---Bring the index of a root up to date, or make it.
+---@param opts? { root?: string, force?: boolean, confirmed?: boolean }
+---@param callback? fun(error?: auto_context.Error, result?: { job: string })
+function M.index(opts, callback)
+  local root = opts and opts.root or require('auto_context.repo').of_buffer()
+  require('auto_context.schedule').tend(root)
+  require('auto_context.index').update(root, opts, callback)
+end
+
+---A file was written by something that is not a buffer: bring the index up to date with it, soon.
+---@param path string
+function M.handle_write(path)
+  require('auto_context.schedule').handle_write(path)
+end
+
+---What this editor knows of a root, from memory: for a statusline. Loads nothing and asks nobody.
+---@param root? string
+---@return { branch?: string, indexed?: boolean, progress?: auto_context.Progress }?
+function M.status(root)
+  local repo = package.loaded['auto_context.repo']
+  local index = package.loaded['auto_context.index']
+  if not (repo and index) then
+    return nil
+  end
+  root = root or repo.of_buffer()
+  local known = repo.get(root)
+  return { branch = known.branch, indexed = known.indexed, progress = index.progress(root) }
+end
+
+---End everything this plugin runs in this editor: timers, watches, and the remote plugin.
+function M.stop()
+  require('auto_context.schedule').close()
+  require('auto_context.host').stop()
+end
+
+return M

@@ -1,0 +1,78 @@
+-- The only place that calls vim.notify: scheduled, one line, a background fault shown once until it is forgotten.
+
+local errors = require('auto_context.errors')
+local log = require('auto_context.log')
+
+local M = {}
+
+local PREFIX = 'auto-context: '
+
+---@type table<string, true>
+local shown = {}
+
+---@param text string
+---@param level 'info'|'warn'|'error'
+local function say(text, level)
+  vim.notify(PREFIX .. text:gsub('%s*\n%s*', ' '), vim.log.levels[level:upper()])
+end
+
+---@param text string
+---@param level 'info'|'warn'|'error'
+local function show(text, level)
+  log.write(level, text)
+  vim.schedule(function()
+    say(text, level)
+  end)
+end
+
+---@param text string
+function M.info(text)
+  show(text, 'info')
+end
+
+---@param text string
+function M.warn(text)
+  show(text, 'warn')
+end
+
+---The text of a fault in one screen line: what to do about it is kept, what happened is shortened.
+---@param error auto_context.Error
+---@return string
+local function fitted(error)
+  local room = vim.v.echospace - #PREFIX
+  local text = errors.text(error)
+  if vim.fn.strdisplaywidth(text) <= room then
+    return text
+  end
+  local kept = math.max(room - #error.hint - 3, math.floor(room / 2))
+  text = vim.fn.strcharpart(error.message, 0, kept) .. '…; ' .. error.hint
+  return vim.fn.strcharpart(text, 0, room)
+end
+
+---A fault at its level. One that nobody asked for (a save, a timer) is shown once per distinct fault, and in one
+---line: it must not stop a person who is typing with a prompt.
+---@param error auto_context.Error
+---@param opts? { asked?: boolean } asked: the person's own command failed, so say it every time
+function M.fault(error, opts)
+  local key = error.code .. '\0' .. error.message
+  if shown[key] and not (opts and opts.asked) then
+    log.write('debug', 'again: ' .. error.message)
+    return
+  end
+  shown[key] = true
+  local level = errors.levels[error.code] or 'error'
+  if opts and opts.asked then
+    return show(errors.text(error), level)
+  end
+  log.write(level, errors.text(error))
+  vim.schedule(function()
+    say(fitted(error), level)
+  end)
+end
+
+---Forget what was shown, so that the next fault is said again: called when a person starts something anew.
+function M.forget()
+  shown = {}
+end
+
+return M

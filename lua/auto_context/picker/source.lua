@@ -1,0 +1,279 @@
+-- What the picker shows, without any window: the query's tick, the requests, the first index of a repository.
+--
+--   type -> tick + 1 -> debounce -> ask, wait_ms 0 -> reply of this tick? -> show
+--                                     ^                     |
+--                                     +-- meaning not there yet: ask again, same tick
+
+local config = require('auto_context.config')
+local errors = require('auto_context.errors')
+local index = require('auto_context.index')
+local repo = require('auto_context.repo')
+local rpc = require('auto_context.rpc')
+
+local M = {}
+
+local PENDING_WAIT_MS = 2000 -- for the query's own embedding
+local PENDING_PAUSE_MS = 250
+local LOADING_PAUSE_MS = 1000 -- a model is being loaded
+local HOST_PAUSE_MS = 300 -- the remote plugin is being restarted
+local INDEXING_PAUSE_MS = 1000 -- between looks at a growing index
+
+---@class auto_context.picker.Source
+---@field root string
+---@field query string
+---@field tick integer
+---@field reply? auto_context.Reply newest reply of the newest tick that has one
+---@field status? auto_context.Status
+---@field progress? auto_context.Progress
+---@field error? auto_context.Error
+---@field question? string a yes is needed before the first index
+---@field waiting boolean no reply for this tick yet
+---@field indexing boolean
+---@field closed boolean
+---@field private on_change fun()
+---@field private cancel? fun()
+---@field private timer uv.uv_timer_t
+---@field private offs fun()[]
+---@field private retried boolean
+---@field private index_error? auto_context.Error the first index failed: not tried again by itself
+---@field private asked_at integer
+local Source = {}
+Source.__index = Source
+
+---@param root string
+---@param on_change fun() something to draw anew
+---@return auto_context.picker.Source
+function M.new(root, on_change)
+  local self = setmetatable({
+    root = root,
+    query = '',
+    tick = 0,
+    waiting = false,
+    indexing = index.busy(root),
+    closed = false,
+    retried = false,
+    asked_at = 0,
+    on_change = on_change,
+    timer = assert(vim.uv.new_timer()),
+  }, Source)
+  self.offs = {
+    rpc.on('progress', function(progress)
+      if progress.root == root then
+        self:_progressed(progress)
+      end
+    end),
+    rpc.on('indexed', function(done)
+      if done.root == root then
+        self:_indexed(done)
+      end
+    end),
+    rpc.on('exit', function()
+      self.progress, self.indexing = nil, false
+    end),
+  }
+  return self
+end
+
+---Learn what is known of the repository; index it when nothing is.
+function Source:start()
+  rpc.request('status', { root = self.root }, function(error, status)
+    if self.closed then
+      return
+    end
+    if error then
+      self.error = error
+    else
+      self.status = status
+      local indexed = status.repository ~= nil and status.repository.indexed
+      repo.get(self.root).indexed = indexed
+      if not indexed then
+        self:_index()
+      else
+        self:_catch_up(status.job)
+      end
+    end
+    self.on_change()
+  end)
+end
+
+---Once in a session: what changed while no editor looked. And what another editor or a shell is indexing now is
+---joined, to show how far it is.
+---@private
+---@param job? table
+function Source:_catch_up(job)
+  local known = repo.get(self.root)
+  local others = job and job.kind == 'update' and not index.busy(self.root)
+  if others or (config.get().auto_update and not known.caught_up) then
+    known.caught_up = true
+    index.update(self.root)
+  end
+end
+
+---@private
+function Source:_index()
+  if self.indexing or self.question then
+    return
+  end
+  if self.index_error then
+    self.error, self.waiting = self.index_error, false
+    return
+  end
+  local known = repo.get(self.root)
+  self.indexing = true
+  index.update(self.root, nil, function(error)
+    if self.closed or not error then
+      return
+    end
+    self.indexing = false
+    if error.code == 'too_large' and known.confirmed == nil then
+      self.question = error.message
+    else
+      self.error, self.index_error = error, error
+    end
+    self.on_change()
+  end)
+end
+
+---The answer to `question`. A no is remembered for the session, a yes by the index itself.
+---@param yes boolean
+function Source:answer(yes)
+  local message = self.question
+  self.question = nil
+  repo.get(self.root).confirmed = yes
+  if yes then
+    self:_index()
+  else
+    self.index_error = errors.new('too_large', message or '')
+    self.error = self.index_error
+  end
+  self.on_change()
+end
+
+---@param query string
+function Source:set_query(query)
+  if query == self.query then
+    return
+  end
+  self.query = query
+  self.tick = self.tick + 1
+  self.retried = false
+  self.error = nil
+  self:_drop()
+  if query:match('^%s*$') then
+    self.reply, self.waiting = nil, false
+    self.on_change()
+    return
+  end
+  self.waiting = true
+  self:_later(config.get().debounce_ms, 0)
+  self.on_change()
+end
+
+---Ask again in the same tick.
+---@private
+---@param pause_ms integer
+---@param wait_ms integer
+function Source:_later(pause_ms, wait_ms)
+  local tick = self.tick
+  self.timer:start(
+    pause_ms,
+    0,
+    vim.schedule_wrap(function()
+      self:_ask(tick, wait_ms)
+    end)
+  )
+end
+
+---@private
+function Source:_drop()
+  self.timer:stop()
+  if self.cancel then
+    self.cancel()
+    self.cancel = nil
+  end
+end
+
+---@private
+---@param tick integer
+---@param wait_ms integer
+function Source:_ask(tick, wait_ms)
+  if self.closed or tick ~= self.tick then
+    return
+  end
+  self:_drop()
+  self.asked_at = vim.uv.now()
+  local params = { query = self.query, root = self.root, limit = config.get().limit, wait_ms = wait_ms }
+  self.cancel = rpc.request('search', params, function(error, reply)
+    if self.closed or tick ~= self.tick then
+      return
+    end
+    self.cancel = nil
+    if error then
+      self:_failed(error)
+    else
+      self.reply, self.error, self.waiting = reply, nil, false
+      self:_refine(reply.legs.vector, wait_ms)
+    end
+    self.on_change()
+  end)
+end
+
+---@private
+---@param vector? auto_context.LegState
+---@param waited_ms integer
+function Source:_refine(vector, waited_ms)
+  if vector == 'pending' then
+    self:_later(waited_ms == 0 and 0 or PENDING_PAUSE_MS, PENDING_WAIT_MS)
+  elseif vector == 'loading' then
+    self:_later(LOADING_PAUSE_MS, 0)
+  end
+end
+
+---@private
+---@param error auto_context.Error
+function Source:_failed(error)
+  if error.code == 'not_indexed' then
+    self:_index()
+  elseif error.code == 'host_failed' and not self.retried then
+    self.retried = true
+    self:_later(HOST_PAUSE_MS, 0)
+  else
+    self.error, self.waiting = error, false
+  end
+end
+
+---@private
+---@param progress auto_context.Progress
+function Source:_progressed(progress)
+  self.progress, self.indexing = progress, true
+  local idle = not self.cancel and not self.timer:is_active()
+  if idle and self.query:match('%S') and vim.uv.now() - self.asked_at > INDEXING_PAUSE_MS then
+    self:_ask(self.tick, 0)
+  end
+  self.on_change()
+end
+
+---@private
+---@param done auto_context.Indexed
+function Source:_indexed(done)
+  self.progress, self.indexing = nil, index.busy(self.root)
+  if done.error then
+    self.error = done.error
+    self.index_error = done.kind == 'update' and done.error or nil
+  elseif self.query:match('%S') then
+    self:_ask(self.tick, 0)
+  end
+  self:start()
+  self.on_change()
+end
+
+function Source:close()
+  self.closed = true
+  self:_drop()
+  self.timer:close()
+  for _, off in ipairs(self.offs) do
+    off()
+  end
+end
+
+return M

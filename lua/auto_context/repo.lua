@@ -1,0 +1,135 @@
+-- Which repository a buffer or a path belongs to, and which branch it is on. Looking for `.git` is a few stats;
+-- everything that needs git itself is asynchronous and remembered.
+
+local log = require('auto_context.log')
+
+local M = {}
+
+---@class auto_context.Repo
+---@field root string
+---@field branch? string ref name, or a short hash when detached; nil until git answered, and without git
+---@field git_dir? string of this worktree
+---@field indexed? boolean nil while unknown
+---@field caught_up? boolean a full update was asked for in this session
+---@field confirmed? boolean a person agreed to index a large folder, or declined (false)
+
+---@type table<string, auto_context.Repo>
+local known = {}
+
+---@param root string
+---@return auto_context.Repo
+function M.get(root)
+  known[root] = known[root] or { root = root }
+  return known[root]
+end
+
+---Every root used in this session.
+---@return auto_context.Repo[]
+function M.all()
+  return vim.tbl_values(known)
+end
+
+---@param path string
+---@param folder string
+---@return boolean
+local function inside(path, folder)
+  return path == folder or vim.startswith(path, folder == '/' and '/' or folder .. '/')
+end
+
+---@param path string
+---@return string
+local function absolute(path)
+  return vim.fs.normalize(vim.fn.fnamemodify(path, ':p'))
+end
+
+---The root of a file: its repository, else a known folder around it. Nil when it belongs to neither.
+---@param path string
+---@return string? root
+function M.of_path(path)
+  path = absolute(path)
+  local best = vim.fs.root(path, '.git')
+  for root in pairs(known) do
+    if inside(path, root) and (not best or #root > #best) then
+      best = root
+    end
+  end
+  return best
+end
+
+---The root a person means in a buffer: the file's repository, else the current directory's, else that directory.
+---@param buffer? integer
+---@return string root
+function M.of_buffer(buffer)
+  buffer = buffer or vim.api.nvim_get_current_buf()
+  local cwd = absolute(vim.fn.getcwd())
+  local name = vim.api.nvim_buf_get_name(buffer)
+  if name ~= '' and vim.bo[buffer].buftype == '' and not name:match('^%w+://') then
+    local root = vim.fs.root(absolute(name), '.git')
+    if root then
+      return root
+    end
+  end
+  return vim.fs.root(cwd, '.git') or (cwd:gsub('(.)/$', '%1'))
+end
+
+---@param root string
+---@param args string[]
+---@param callback fun(output?: string) trimmed, nil when git failed
+local function git(root, args, callback)
+  -- An editor started by a git hook inherits variables that point every git command at that one repository.
+  local environment = vim.fn.environ()
+  for name in pairs(environment) do
+    if vim.startswith(name, 'GIT_') then
+      environment[name] = nil
+    end
+  end
+  local command = vim.list_extend({ 'git', '--no-optional-locks', '-C', root }, args)
+  local ok, problem = pcall(vim.system, command, { text = true, env = environment, clear_env = true }, function(result)
+    local output = result.code == 0 and vim.trim(result.stdout or '') or nil
+    vim.schedule(function()
+      callback(output)
+    end)
+  end)
+  if not ok then
+    log.write('info', 'git: ' .. tostring(problem))
+    vim.schedule(callback)
+  end
+end
+
+---@param root string
+---@param callback fun(branch?: string)
+local function read_branch(root, callback)
+  git(root, { 'symbolic-ref', '-q', '--short', 'HEAD' }, function(name)
+    if name and name ~= '' then
+      return callback(name)
+    end
+    git(root, { 'rev-parse', '--short', 'HEAD' }, callback)
+  end)
+end
+
+---Ask git for the branch again.
+---@param root string
+---@param callback? fun(repo: auto_context.Repo, before?: string) before: the branch it was on, if that was known
+function M.refresh(root, callback)
+  local repo = M.get(root)
+  local function done(branch)
+    local before = repo.branch
+    repo.branch = branch
+    if callback then
+      callback(repo, before)
+    end
+  end
+  if repo.git_dir then
+    return read_branch(root, done)
+  end
+  git(root, { 'rev-parse', '--absolute-git-dir' }, function(folder)
+    repo.git_dir = folder
+    if folder then
+      read_branch(root, done)
+    else
+      done(nil)
+    end
+  end)
+end
+
+return M

@@ -1,0 +1,176 @@
+-- Keeps the index current: saves, branch switches, and a timer. Owns every timer and watch outside the picker.
+
+local config = require('auto_context.config')
+local debounce = require('auto_context.debounce')
+local index = require('auto_context.index')
+local repo = require('auto_context.repo')
+local watch = require('auto_context.watch')
+
+local M = {}
+
+local SAVE_WAIT_MS = 500
+local SAVE_MAX_MS = 5000
+
+---@class auto_context.Tended
+---@field paths table<string, true> saved, not yet sent
+---@field saves auto_context.Debounce
+---@field watch? auto_context.Watch
+
+---@type table<string, auto_context.Tended>
+local tended = {}
+---@type uv.uv_timer_t?
+local timer
+local focused = true
+
+---@param root string
+local function send_saves(root)
+  local entry = tended[root]
+  local paths = entry and vim.tbl_keys(entry.paths) or {}
+  if #paths == 0 then
+    return
+  end
+  entry.paths = {}
+  table.sort(paths)
+  index.is_indexed(root, function(indexed)
+    if indexed then
+      index.incremental(root, paths)
+    end
+  end)
+end
+
+---@param root string
+local function check_branch(root)
+  repo.refresh(root, function(now, before)
+    if not tended[root] or before == nil or now.branch == before then
+      return
+    end
+    vim.api.nvim_exec_autocmds('User', {
+      pattern = 'AutoContextBranch',
+      data = { root = root, branch = now.branch, before = before },
+      modeline = false,
+    })
+    if now.indexed and config.get().auto_update then
+      index.update(root)
+    end
+  end)
+end
+
+---One beat of the timer. Skipped when nobody looks or an update runs; the next beat comes anyway.
+function M.tick()
+  if not focused or index.any_busy() then
+    return
+  end
+  for root in pairs(tended) do
+    local known = repo.get(root)
+    if known.indexed then
+      index.update(root)
+    else
+      -- The shell or another editor may have indexed it meanwhile: the next save asks again.
+      known.indexed = nil
+    end
+  end
+end
+
+local function check_branches()
+  for root in pairs(tended) do
+    check_branch(root)
+  end
+end
+
+local function begin()
+  local group = vim.api.nvim_create_augroup('AutoContextSchedule', {})
+  vim.api.nvim_create_autocmd('FocusGained', {
+    group = group,
+    callback = function()
+      focused = true
+      check_branches()
+    end,
+  })
+  vim.api.nvim_create_autocmd('FocusLost', {
+    group = group,
+    callback = function()
+      focused = false
+    end,
+  })
+  -- Where watches miss something: another folder, a command that ran in a terminal.
+  vim.api.nvim_create_autocmd({ 'DirChanged', 'TermClose', 'ShellCmdPost' }, { group = group, callback = check_branches })
+  vim.api.nvim_create_autocmd('VimLeavePre', { group = group, callback = M.close })
+  local interval = config.get().update_interval * 1000
+  if config.get().auto_update and interval > 0 then
+    timer = assert(vim.uv.new_timer())
+    timer:start(interval, interval, vim.schedule_wrap(M.tick))
+  end
+end
+
+---Look after a root from now on. Does nothing when it is looked after already.
+---@param root string
+function M.tend(root)
+  if tended[root] then
+    return
+  end
+  if next(tended) == nil then
+    begin()
+  end
+  local saves = debounce.new(SAVE_WAIT_MS, SAVE_MAX_MS, function()
+    send_saves(root)
+  end)
+  tended[root] = { paths = {}, saves = saves }
+  repo.refresh(root, function(now)
+    local entry = tended[root]
+    if entry and now.git_dir and not entry.watch then
+      entry.watch = watch.start(now.git_dir, function()
+        check_branch(root)
+      end)
+    end
+  end)
+end
+
+---@return boolean whether any index exists on this machine, as far as a look at the data folder tells
+local function any_index()
+  local folder = vim.env.AUTO_CONTEXT_DATA_DIR
+  if not folder or folder == '' then
+    local xdg = vim.env.XDG_DATA_HOME
+    xdg = xdg and vim.startswith(xdg, '/') and xdg or vim.fn.expand('~/.local/share')
+    folder = vim.fs.joinpath(xdg, 'auto-context')
+  end
+  return vim.uv.fs_stat(folder) ~= nil
+end
+
+---A file was written: bring the index up to date with it, soon. For callers that write files without a buffer, too.
+---Does nothing for a repository without an index, and starts nothing on a machine without one.
+---@param path string
+function M.handle_write(path)
+  local root = config.get().auto_update and repo.of_path(path)
+  if not root or repo.get(root).indexed == false or not any_index() then
+    return
+  end
+  M.tend(root)
+  tended[root].paths[vim.fs.normalize(vim.fn.fnamemodify(path, ':p'))] = true
+  tended[root].saves:call()
+end
+
+---@param event { buf: integer, match: string }
+function M.on_write(event)
+  if vim.bo[event.buf].buftype == '' and not event.match:match('^%w+://') then
+    M.handle_write(event.match)
+  end
+end
+
+---Stop looking after everything; no timer, watch or autocommand of this module is left.
+function M.close()
+  pcall(vim.api.nvim_del_augroup_by_name, 'AutoContextSchedule')
+  if timer and not timer:is_closing() then
+    timer:stop()
+    timer:close()
+  end
+  timer = nil
+  for _, entry in pairs(tended) do
+    entry.saves:close()
+    if entry.watch then
+      entry.watch.close()
+    end
+  end
+  tended = {}
+end
+
+return M

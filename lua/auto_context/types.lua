@@ -1,0 +1,82 @@
+---@meta
+-- The shapes that cross module borders. Nothing requires this file; it is for the language server.
+
+---@class auto_context.Error
+---@field code string a key of `auto_context.errors`.levels
+---@field message string what happened, one line
+---@field hint string what to do about it, one line; may be empty
+
+---@class auto_context.Hit
+---@field path string relative to the request's root
+---@field start_line integer 1-based
+---@field end_line integer included
+---@field focus integer[] first and last of the lines that matter most
+---@field symbol string `Class.method`, `Heading > Sub`, or empty
+---@field kind string function, class, heading, ...
+---@field language string
+---@field score number
+---@field legs string[] which of lexical, path and vector found it
+---@field fresh boolean false when the file changed since it was indexed
+---@field text string
+
+---@alias auto_context.LegState 'ok'|'partial'|'pending'|'loading'|'down'|'empty'|'off'
+
+---@class auto_context.Reply
+---@field query string
+---@field root string
+---@field branch string
+---@field took_ms number
+---@field legs table<string, auto_context.LegState>
+---@field coverage number fraction of the chunks that have a vector
+---@field hits auto_context.Hit[]
+
+---@class auto_context.SearchParams
+---@field query string
+---@field root string absolute
+---@field limit? integer
+---@field path? string glob on the hit's path
+---@field language? string
+---@field threshold? number
+---@field wait_ms? integer how long to wait for legs that are not ready
+
+---@class auto_context.Progress
+---@field root string
+---@field job string
+---@field state string
+---@field phase string
+---@field files_done integer
+---@field files_total integer
+---@field chunks_done integer
+---@field chunks_total integer
+---@field percent number
+---@field eta_s? number
+
+---@class auto_context.Indexed data of the `AutoContextIndexed` event
+---@field root string
+---@field branch? string
+---@field job string
+---@field kind string update or incremental
+---@field report? table what the update did
+---@field error? auto_context.Error
+
+---@class auto_context.Status reply of the `status` method
+---@field service table
+---@field repository? table
+---@field job? table
+
+---@class auto_context.Box a window's place, without its border
+---@field row integer 0-based
+---@field col integer 0-based
+---@field width integer
+---@field height integer
+
+---@class auto_context.Layout
+---@field border integer thickness of a window's border in cells
+---@field prompt auto_context.Box
+---@field list auto_context.Box
+---@field preview? auto_context.Box
+
+---@class auto_context.Span
+---@field first integer 0-based byte
+---@field last integer 0-based byte, excluded
+---@field group string highlight group

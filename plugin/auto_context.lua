@@ -1,0 +1,37 @@
+-- Defines the command, the <Plug> map and one autocommand. Requires nothing and starts no process:
+-- every module is loaded on first use.
+if vim.g.loaded_auto_context then
+  return
+end
+vim.g.loaded_auto_context = 1
+
+if vim.fn.has('nvim-0.10.4') == 0 then
+  vim.api.nvim_create_user_command('AutoContext', function()
+    error('auto-context needs Neovim 0.10.4 or newer', 0)
+  end, { nargs = '*', bang = true })
+  return
+end
+
+vim.api.nvim_create_user_command('AutoContext', function(command)
+  require('auto_context.command').run(command)
+end, {
+  nargs = '*',
+  bang = true,
+  desc = 'Search this repository by meaning, name or file',
+  complete = function(lead, line, position)
+    return require('auto_context.command').complete(lead, line, position)
+  end,
+})
+
+vim.keymap.set('n', '<Plug>(AutoContext)', function()
+  require('auto_context').open()
+end, { desc = 'AutoContext: open the picker' })
+
+-- A repository that has an index stays current from the first save of a session.
+vim.api.nvim_create_autocmd('BufWritePost', {
+  group = vim.api.nvim_create_augroup('AutoContextWrite', {}),
+  desc = 'AutoContext: bring the index up to date with a saved file',
+  callback = function(event)
+    require('auto_context.schedule').on_write(event)
+  end,
+})

@@ -1,0 +1,221 @@
+"""The way to the service: finds it, starts it when there is none, and asks it. Standard library only.
+
+One service per user, data folder and protocol. Clients race to start it; a file lock in the service decides.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from auto_context import __version__, paths
+from auto_context.errors import AutoContextError
+from auto_context.service.api import PROTOCOL, release
+
+_START_LIMIT_S = 30.0
+_STOP_LIMIT_S = 10.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 0.2
+_FAILED = 400
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        """Open the socket, if it is this user's."""
+        if os.lstat(self._path).st_uid != os.getuid():
+            raise AutoContextError("unsafe_directory", f"{self._path} belongs to another user")
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class ServiceClient:
+    """Asks the service of a data folder. Thread-safe: every thread has a connection of its own.
+
+    Args:
+        data_dir: the data folder; the user's by default.
+    """
+
+    def __init__(self, data_dir: Path | None = None) -> None:
+        paths.require_supported_platform()
+        self._data_dir = data_dir or paths.data_dir()
+        stem = paths.runtime_dir() / paths.service_name(self._data_dir, PROTOCOL)
+        self._socket = f"{stem}.sock"
+        self._local = threading.local()
+        self._starting = threading.Lock()
+        self._checked = False
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, Any] | None = None,
+        body: dict[str, Any] | None = None,
+        timeout_s: float = 30.0,
+        start: bool = True,
+    ) -> dict[str, Any]:
+        """Send one request and return the JSON object that answers it.
+
+        Args:
+            method: GET, POST or DELETE.
+            path: a route of the API.
+            params: its query; None values are left out.
+            body: its JSON body.
+            timeout_s: how long to wait for the answer, on top of ``wait_ms`` if that is among the parameters.
+            start: start the service when none runs.
+
+        Raises:
+            AutoContextError: what the service answered, or ``service_unreachable``, ``service_failed``,
+                ``service_newer``.
+        """
+        query = {key: value for key, value in (params or {}).items() if value is not None}
+        target = f"{path}?{urlencode(query, errors='surrogateescape')}" if query else path
+        patience = timeout_s + float(query.get("wait_ms", 0)) / 1000
+        try:
+            self._ensure(start=start)
+            return self._send(method, target, body, patience)
+        except (ConnectionError, http.client.HTTPException, FileNotFoundError):
+            # The service ended under us, or ended long ago and left its socket.
+            self._drop()
+            self._checked = False
+        try:
+            self._ensure(start=start)
+            return self._send(method, target, body, patience)
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from error
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        self._drop()
+
+    def _send(self, method: str, target: str, body: dict[str, Any] | None, timeout_s: float) -> dict[str, Any]:
+        connection: _Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = _Connection(self._socket, timeout_s)
+        elif connection.sock is not None:
+            connection.sock.settimeout(timeout_s)
+        payload = None if body is None else json.dumps(body).encode()
+        headers = {} if payload is None else {"Content-Type": "application/json"}
+        try:
+            connection.request(method, target, payload, headers)
+            answer = connection.getresponse()
+            data = answer.read()
+        except TimeoutError as error:
+            self._drop()
+            raise AutoContextError(
+                "service_unreachable", f"the service did not answer {target.partition('?')[0]} within {timeout_s:.0f} s"
+            ) from error
+        except OSError:
+            self._drop()
+            raise
+        result: dict[str, Any] = json.loads(data)
+        if answer.status >= _FAILED:
+            raise AutoContextError.from_dict(result.get("error", {}))
+        return result
+
+    def _drop(self) -> None:
+        connection: _Connection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None
+
+    # Starting, and agreeing on a version
+
+    def _ensure(self, *, start: bool) -> None:
+        """Once per client, and again after a loss: there is a service, and it is not older than we are."""
+        if self._checked:
+            return
+        with self._starting:
+            if self._checked:
+                return
+            version = self._handshake()
+            if version is None and not start:
+                raise AutoContextError("service_unreachable", "no service is running")
+            if version is not None and start and release(version) < release(__version__):
+                self._replace()
+                version = None
+            if version is None:
+                self._start()
+            self._checked = True
+
+    def _handshake(self) -> str | None:
+        """The version of the service that answers, None when none does.
+
+        Raises:
+            AutoContextError: ``service_newer`` when it speaks a protocol we do not know.
+        """
+        try:
+            answer = self._send("GET", "/version", None, 10.0)
+        except (OSError, http.client.HTTPException, ValueError):
+            self._drop()
+            return None
+        if answer.get("protocol") != PROTOCOL:
+            raise AutoContextError("service_newer", f"the running service speaks protocol {answer.get('protocol')}")
+        return str(answer.get("version", "0"))
+
+    def _replace(self) -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+            self._send("POST", "/service/stop", {}, 10.0)
+        self._drop()
+        self._wait(lambda: self._handshake() is None, _STOP_LIMIT_S)
+
+    def _start(self) -> None:
+        log_dir = paths.log_dir()
+        log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log = log_dir / "service.err"
+        with log.open("ab") as output:
+            # -P: the folder we happen to stand in must never be importable.
+            command = [sys.executable, "-P", "-m", "auto_context.service", "--data-dir", str(self._data_dir)]
+            child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
+            )
+        answered = self._wait(lambda: self._handshake() is not None or _failed(child), _START_LIMIT_S)
+        if not answered or _failed(child):
+            raise AutoContextError(
+                "service_failed", f"the service did not start: {_last_line(log)}", f"read {log_dir / 'service.log'}"
+            )
+
+    @staticmethod
+    def _wait(condition: Any, limit_s: float) -> bool:
+        pause, deadline = _FIRST_PAUSE_S, time.monotonic() + limit_s
+        while time.monotonic() < deadline:
+            if condition():
+                return True
+            time.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE_S)
+        return False
+
+    def _unreachable(self, error: Exception) -> AutoContextError:
+        self._drop()
+        return AutoContextError(
+            "service_unreachable", f"the service cannot be reached: {error or type(error).__name__}"
+        )
+
+
+def _failed(child: subprocess.Popen[bytes]) -> bool:
+    """A service that finds another one running ends with 0: that is no failure."""
+    return child.poll() not in (None, 0)
+
+
+def _last_line(log: Path) -> str:
+    try:
+        lines = log.read_text("utf-8", "replace").strip().splitlines()
+    except OSError:
+        return "it left no message"
+    return lines[-1] if lines else "it left no message"

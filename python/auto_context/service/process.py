@@ -1,0 +1,135 @@
+"""The service process: elected by a file lock, bound to a private socket, ended when nobody needs it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import logging
+import logging.handlers
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import uvicorn
+
+from auto_context import __version__, config, paths
+from auto_context.engine import Engine
+from auto_context.errors import AutoContextError
+from auto_context.service.api import PROTOCOL
+from auto_context.service.server import Service, create_app
+from auto_context.service.supervisor import WorkerProcess
+
+log = logging.getLogger(__name__)
+
+_LOG_BYTES, _LOG_FILES = 1_000_000, 3
+_LOOK_EVERY_S = 5.0
+_SHUTDOWN_LIMIT_S = 2
+
+
+def acquire(lock: Path) -> IO[str] | None:
+    """Take the lock that makes a process the service; None when another has it.
+
+    The file stays when the process ends: removing it would let two processes lock two files of one name.
+    """
+    handle = lock.open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        return None
+    handle.truncate(0)
+    handle.write(str(os.getpid()))
+    handle.flush()
+    return handle
+
+
+def bind(path: Path) -> socket.socket:
+    """A listening socket only this user can open. Call with the lock held: what stands there is stale then."""
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(before)
+    listener.listen(128)
+    return listener
+
+
+def start_log(directory: Path) -> Path:
+    """A log that rotates; returns its file."""
+    paths.private_dir(directory)
+    file = directory / "service.log"
+    handler = logging.handlers.RotatingFileHandler(file, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    return file
+
+
+def run(data_dir: Path) -> int:
+    """Be the service until told or left alone. Returns the exit status."""
+    paths.private_dir(data_dir)
+    stem = paths.runtime_dir() / paths.service_name(data_dir, PROTOCOL)
+    lock = acquire(stem.with_suffix(".lock"))
+    if lock is None:
+        return 0
+    log_file = start_log(paths.log_dir())
+    settings = config.load(paths.config_dir())
+    worker = WorkerProcess(paths.config_dir(), data_dir / "models")
+    service = Service(lambda refresh: Engine(data_dir, settings, worker, refresh), worker, log_file)
+    listener = bind(stem.with_suffix(".sock"))
+    app = create_app(service)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=_SHUTDOWN_LIMIT_S,
+        )
+    )
+
+    def stop() -> None:
+        server.should_exit = True
+
+    service.stop = stop
+    ended = threading.Event()
+    threading.Thread(target=_look_after, args=(service, settings.idle_minutes * 60.0, stop, ended), daemon=True).start()
+    log.info("service %s listens on %s", __version__, stem.with_suffix(".sock"))
+    try:
+        server.run(sockets=[listener])
+    finally:
+        ended.set()
+        with contextlib.suppress(OSError):
+            stem.with_suffix(".sock").unlink()
+        service.close()
+        log.info("service ended")
+        lock.close()
+    return 0
+
+
+def _look_after(service: Service, idle_limit_s: float, stop: Callable[[], None], ended: threading.Event) -> None:
+    while not ended.wait(_LOOK_EVERY_S):
+        service.worker.reap_idle()
+        if service.idle_for() >= idle_limit_s:
+            log.info("nobody needs the service: it ends")
+            stop()
+
+
+def main() -> int:
+    """Entry point: ``python -m auto_context.service``."""
+    parser = argparse.ArgumentParser(prog="auto_context.service")
+    parser.add_argument("--data-dir", type=Path, default=None)
+    options = parser.parse_args()
+    try:
+        paths.require_supported_platform()
+        return run(options.data_dir or paths.data_dir())
+    except AutoContextError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.spec.exit_status

@@ -1,0 +1,278 @@
+"""The HTTP API: routes over one engine. FastAPI describes it at /openapi.json."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import anyio.to_thread
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from auto_context import __version__
+from auto_context.engine import Engine
+from auto_context.errors import CODES, AutoContextError
+from auto_context.service.api import LEASE_TTL_S, PROTOCOL
+from auto_context.service.jobs import Job, Jobs
+from auto_context.service.supervisor import WorkerProcess
+from auto_context.types import SearchRequest, UpdateReport
+
+log = logging.getLogger(__name__)
+
+_THREADS = 64
+"""Searches and long polls each hold one."""
+_LONGEST_POLL_MS = 30_000
+_CLOSE_LIMIT_S = 3.0
+
+
+class UpdateBody(BaseModel):
+    """Ask for a whole update."""
+
+    root: str
+    force: bool = False
+    confirmed: bool = False
+
+
+class IncrementalBody(BaseModel):
+    """Ask for an update of single files, absolute or relative to the root."""
+
+    root: str
+    paths: list[str] = Field(max_length=10_000)
+
+
+class LeaseBody(BaseModel):
+    """Keep the service alive."""
+
+    client: str = Field(max_length=200)
+    ttl_s: float = Field(default=LEASE_TTL_S, gt=0, le=3600)
+
+
+class Service:
+    """The state behind the routes.
+
+    Args:
+        engine: answers and indexes; given a factory, because it calls back into the jobs.
+        worker: the engine's worker, for its state.
+        log_file: named in the status.
+        clock: seconds that only go forward.
+    """
+
+    def __init__(
+        self,
+        engine: Callable[[Callable[[Path, float], None]], Engine],
+        worker: WorkerProcess,
+        log_file: Path,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.jobs = Jobs(self._run)
+        self.engine = engine(self._refresh)
+        self.worker = worker
+        self.stop: Callable[[], None] = lambda: None
+        self.log_file = log_file
+        self.clock = clock
+        self.started = clock()
+        self.started_at = time.time()
+        self.used_at = clock()
+        self._leases: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def _run(self, job: Job) -> UpdateReport:
+        def progress(news: Any) -> None:
+            self.jobs.report_progress(job, news)
+
+        root = Path(job.root)
+        if job.kind == "incremental":
+            return self.engine.update_paths(root, job.options["paths"], cancel=job.cancel, progress=progress)
+        return self.engine.update(
+            root, force=job.options["force"], confirmed=True, cancel=job.cancel, progress=progress
+        )
+
+    def update(self, root: str, *, force: bool, confirmed: bool) -> Job:
+        """Queue a whole update after asking what a person should confirm."""
+        self.engine.check(Path(root), confirmed=confirmed)
+        key = self.engine.repository_key(Path(root))
+        moved = self.engine.branch_moved(Path(root))
+        return self.jobs.submit("update", root, key, {"force": force}, restart=moved)
+
+    def incremental(self, root: str, paths: list[str]) -> Job:
+        """Queue an update of single files."""
+        return self.jobs.submit("incremental", root, self.engine.repository_key(Path(root)), {"paths": paths})
+
+    def _refresh(self, root: Path, seconds: float) -> None:
+        """A search met a branch the view is not of: update, and wait as long as the caller would."""
+        job = self.update(str(root), force=False, confirmed=True)
+        if seconds > 0:
+            self.jobs.wait_ended(job, seconds)
+
+    def lease(self, client: str, ttl_s: float) -> None:
+        """Stay alive for a client."""
+        with self._lock:
+            self._leases[client] = self.clock() + ttl_s
+
+    def leases(self) -> int:
+        """How many clients hold the service alive."""
+        now = self.clock()
+        with self._lock:
+            self._leases = {client: end for client, end in self._leases.items() if end > now}
+            return len(self._leases)
+
+    def idle_for(self) -> float:
+        """Seconds without a request, a job or a lease."""
+        if self.leases() or self.jobs.busy:
+            self.used_at = self.clock()
+        return self.clock() - self.used_at
+
+    def close(self) -> None:
+        """Stop jobs, worker and engine. What was committed stays."""
+        self.jobs.close(_CLOSE_LIMIT_S)
+        self.worker.close()
+        self.engine.close()
+
+    def describe(self) -> dict[str, Any]:
+        """The service part of the status."""
+        pid = self.worker.pid
+        return {
+            "version": __version__,
+            "protocol": PROTOCOL,
+            "pid": os.getpid(),
+            "uptime_s": round(self.clock() - self.started, 1),
+            "worker": self.worker.state,
+            "worker_pid": pid,
+            "rss_bytes": _rss(os.getpid()),
+            "worker_rss_bytes": _rss(pid) if pid else 0,
+            "leases": self.leases(),
+            "log": str(self.log_file),
+        }
+
+
+def create_app(service: Service) -> FastAPI:
+    """The routes over a service."""
+    app = FastAPI(title="auto-context", version=__version__, docs_url=None, redoc_url=None)
+    _add_errors(app)
+    _add_index_routes(app, service)
+    _add_service_routes(app, service)
+
+    @app.middleware("http")
+    async def note_use(request: Request, call_next: Any) -> Any:
+        service.used_at = service.clock()
+        anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
+        return await call_next(request)
+
+    return app
+
+
+def _add_index_routes(app: FastAPI, service: Service) -> None:
+    @app.get("/search")
+    def search(
+        query: str,
+        root: str,
+        limit: Annotated[int, Query(ge=0, le=200)] = 10,
+        path: str | None = None,
+        language: str | None = None,
+        threshold: Annotated[float | None, Query(ge=-1, le=1)] = None,
+        wait_ms: Annotated[int, Query(ge=0, le=60_000)] = 0,
+    ) -> JSONResponse:
+        """The best hits for a query in a folder."""
+        request = SearchRequest(query, root, limit, path, language, threshold, wait_ms)
+        return JSONResponse(service.engine.search(request).to_dict())
+
+    @app.post("/index/update", status_code=202)
+    def update(body: UpdateBody) -> dict[str, str]:
+        """Bring a whole worktree up to date."""
+        return {"job": service.update(body.root, force=body.force, confirmed=body.confirmed).id}
+
+    @app.post("/index/incremental", status_code=202)
+    def incremental(body: IncrementalBody) -> dict[str, str]:
+        """Bring single files up to date."""
+        return {"job": service.incremental(body.root, body.paths).id}
+
+    @app.get("/jobs/{number}")
+    def job(number: str, wait_ms: Annotated[int, Query(ge=0, le=_LONGEST_POLL_MS)] = 0) -> dict[str, Any]:
+        """How far a job is; waits for news when asked to."""
+        found = service.jobs.get(number)
+        if wait_ms and not found.ended:
+            service.jobs.wait(found, wait_ms / 1000)
+        return found.to_dict()
+
+    @app.delete("/jobs/{number}")
+    def cancel(number: str) -> dict[str, Any]:
+        """Ask a job to stop."""
+        found = service.jobs.get(number)
+        service.jobs.cancel(found)
+        return found.to_dict()
+
+
+def _add_service_routes(app: FastAPI, service: Service) -> None:
+    @app.get("/version")
+    def version() -> dict[str, Any]:
+        """Who answers."""
+        return {
+            "version": __version__,
+            "protocol": PROTOCOL,
+            "pid": os.getpid(),
+            "started_at": service.started_at,
+        }
+
+    @app.get("/status")
+    def status(root: str | None = None) -> dict[str, Any]:
+        """The service, and what is known of a folder."""
+        body: dict[str, Any] = {"service": service.describe(), "repository": None, "job": None}
+        if root is not None:
+            body["repository"] = service.engine.status(Path(root)).to_dict()
+            found = service.jobs.of(service.engine.repository_key(Path(root)))
+            body["job"] = found.to_dict() if found else None
+        return body
+
+    @app.post("/lease")
+    def lease(body: LeaseBody) -> dict[str, str]:
+        """Keep the service alive for a while."""
+        service.lease(body.client, body.ttl_s)
+        return {}
+
+    @app.post("/service/stop")
+    def stop() -> dict[str, str]:
+        """End the service after this answer."""
+        service.stop()
+        return {}
+
+
+def _add_errors(app: FastAPI) -> None:
+    def answer(error: AutoContextError, status: int | None = None) -> JSONResponse:
+        return JSONResponse({"error": error.to_dict()}, status or error.spec.http_status)
+
+    @app.exception_handler(AutoContextError)
+    def coded(_: Request, error: AutoContextError) -> JSONResponse:
+        return answer(error)
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"][1:]) or "body"
+        return answer(AutoContextError("bad_request", f"{name}: {first['msg']}"))
+
+    @app.exception_handler(HTTPException)
+    def refused(request: Request, error: HTTPException) -> JSONResponse:
+        message = f"{request.method} {request.url.path}: {error.detail}"
+        return answer(AutoContextError("bad_request", message), error.status_code)
+
+    @app.exception_handler(Exception)
+    def unexpected(request: Request, error: Exception) -> JSONResponse:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return answer(AutoContextError.wrap(error), CODES["internal"].http_status)
+
+
+def _rss(pid: int) -> int:
+    """Resident memory of a process in bytes, 0 where /proc does not tell."""
+    try:
+        fields = Path(f"/proc/{pid}/statm").read_text("ascii").split()
+        return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0

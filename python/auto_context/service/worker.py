@@ -1,0 +1,85 @@
+"""The worker process: frames on a pipe around the scheduler. Reads and computes; never touches a store.
+
+A frame is four bytes of length, big-endian, then msgpack: {id, op, params, priority} in, {id, result | error} out.
+It ends when its input ends, so a service that was killed leaves no orphan.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from auto_context import config
+from auto_context.errors import AutoContextError
+from auto_context.store.records import pack, unpack
+
+_LENGTH = struct.Struct(">I")
+
+
+def write_frame(stream: BinaryIO, message: dict[str, Any]) -> None:
+    """Write one message and flush."""
+    data = pack(message)
+    stream.write(_LENGTH.pack(len(data)) + data)
+    stream.flush()
+
+
+def read_frame(stream: BinaryIO) -> dict[str, Any] | None:
+    """Read one message, None at the end of the stream."""
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    size = _LENGTH.unpack(head)[0]
+    data = stream.read(size)
+    if len(data) < size:
+        return None
+    message: dict[str, Any] = unpack(data)
+    return message
+
+
+def serve(source: BinaryIO, sink: BinaryIO, settings: config.Settings, cache_dir: Path) -> None:
+    """Answer frames until the source ends."""
+    # Imported here: `supervisor` uses the frames above without the engine's scheduler.
+    from auto_context.engine.work import Scheduler  # noqa: PLC0415
+
+    scheduler = Scheduler(settings, cache_dir)
+    lock = threading.Lock()
+
+    def answer(number: int) -> Callable[[Future[dict[str, Any]]], None]:
+        def send(future: Future[dict[str, Any]]) -> None:
+            error = future.exception()
+            message: dict[str, Any] = {"id": number}
+            if error is None:
+                message["result"] = future.result()
+            else:
+                message["error"] = AutoContextError.wrap(error).to_dict()
+            with lock:
+                write_frame(sink, message)
+
+        return send
+
+    while (message := read_frame(source)) is not None:
+        future = scheduler.submit(message["op"], message["params"], message["priority"])
+        future.add_done_callback(answer(message["id"]))
+
+
+def main() -> None:
+    """Entry point of the process: ``python -m auto_context.service.worker CONFIG_DIR CACHE_DIR``."""
+    os.nice(10)
+    source = os.fdopen(os.dup(0), "rb")
+    sink = os.fdopen(os.dup(1), "wb")
+    # Whatever a library prints must not land among the frames.
+    os.dup2(2, 1)
+    settings = config.load(Path(sys.argv[1]))
+    serve(source, sink, settings, Path(sys.argv[2]))
+    # Threads of native libraries have nothing left to do.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

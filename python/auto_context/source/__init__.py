@@ -1,0 +1,22 @@
+"""Which files belong to a repository, and what is in them. Knows git; knows nothing of chunks, stores or models."""
+
+from auto_context.source.content import Content, Skip, read
+from auto_context.source.discover import Found, check_paths, discover, is_indexable_path
+from auto_context.source.language import language_of
+from auto_context.source.root import Root, current_ref, operation_in_progress, relative_path, resolve_root
+
+__all__ = [
+    "Content",
+    "Found",
+    "Root",
+    "Skip",
+    "check_paths",
+    "current_ref",
+    "discover",
+    "is_indexable_path",
+    "language_of",
+    "operation_in_progress",
+    "read",
+    "relative_path",
+    "resolve_root",
+]

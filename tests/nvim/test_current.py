@@ -1,0 +1,235 @@
+"""The index follows the work tree: saves, branch switches, the timer; and a repository that has no index yet."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driving import (
+    children_of,
+    clean_log,
+    host_pid,
+    index,
+    open_picker,
+    pane,
+    rows,
+    wait_closed,
+    wait_for_row,
+)
+from harness import Child, StartNeovim
+from sandbox import sandboxed
+from support import git, make_shop
+
+RECORD = """
+    _G.seen = {}
+    vim.api.nvim_create_autocmd('User', {
+      pattern = { 'AutoContextIndexed', 'AutoContextBranch', 'AutoContextProgress' },
+      callback = function(event)
+        table.insert(_G.seen, vim.tbl_extend('force', { event = event.match }, event.data))
+      end,
+    })
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with sandboxed(tmp_path_factory.mktemp("home")) as variables:
+        yield variables
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    return make_shop(tmp_path / "shop")
+
+
+@pytest.fixture
+def child(start_nvim: StartNeovim, shop: Path) -> Iterator[Child]:
+    child = start_nvim(cwd=shop, width=120, height=30)
+    child.lua(RECORD)
+    yield child
+    clean_log(child)
+
+
+def seen(child: Child, event: str, **expected: object) -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = child.lua("return _G.seen")
+    return [item for item in events if item["event"] == event and expected.items() <= item.items()]
+
+
+def switch(child: Child, shop: Path, branch: str, before: str) -> None:
+    """Check out a branch behind Neovim's back and wait until the index has followed."""
+    child.lua("_G.seen = {}")
+    git(shop, "checkout", "-q", branch)
+    child.wait_for(lambda: seen(child, "AutoContextBranch", branch=branch, before=before), what="the branch event")
+    child.wait_for(lambda: seen(child, "AutoContextIndexed", branch=branch), timeout_s=60)
+
+
+def found_on(child: Child, branch: str, query: str, path: str) -> bool:
+    """Whether a query finds a file, by the picker once its reply is there."""
+    open_picker(child, query)
+    child.wait_for(lambda: f" {branch} · " in child.text())
+    child.wait_for(lambda: any(re.match(r"nothing found|\S+:\d+ ", row) for row in rows(child)), timeout_s=60)
+    there = any(row.startswith(f"{path}:") for row in rows(child))
+    child.keys("<Esc>")
+    wait_closed(child)
+    return there
+
+
+def test_a_repository_without_an_index_gets_one_in_the_picker(child: Child, shop: Path) -> None:
+    open_picker(child, "RetryPolicy")
+    wait_for_row(child, "src/uploads.py:", timeout_s=120)
+    child.wait_for(lambda: seen(child, "AutoContextIndexed", root=str(shop), kind="update"), timeout_s=120)
+    assert seen(child, "AutoContextIndexed")[0]["branch"] == "main"
+    child.wait_for(lambda: "% embedded" in child.text())
+    assert not [line for line in child.lines() if "indexing" in line]
+
+
+def test_the_first_save_of_a_session_is_found(child: Child, shop: Path) -> None:
+    index(shop)
+    assert children_of(child) == []
+    child.command("edit src/mail.py")
+    child.command("call append('$', ['', 'def quokka_parade():', '    return 1'])")
+    child.command("write")
+    done = child.wait_for(lambda: seen(child, "AutoContextIndexed", kind="incremental"), timeout_s=60)
+    assert done[0]["report"]["changed"] == 1
+    open_picker(child, "quokka_parade")
+    wait_for_row(child, "src/mail.py:")
+
+
+def test_saves_in_a_row_become_one_job(child: Child, shop: Path) -> None:
+    index(shop)
+    for name in ("a", "b", "c"):
+        (shop / f"{name}.py").write_text(f"def walrus_{name}():\n    return 1\n")
+        child.lua("require('auto_context').handle_write(...)", str(shop / f"{name}.py"))
+    done = child.wait_for(lambda: seen(child, "AutoContextIndexed", kind="incremental"), timeout_s=60)
+    assert done[0]["report"]["changed"] == 3
+    assert len(done) == 1
+
+
+def test_a_save_in_a_repository_without_an_index_indexes_nothing(child: Child, shop: Path, tmp_path: Path) -> None:
+    index(make_shop(tmp_path / "other"))
+    child.command("edit src/mail.py | write")
+    child.wait_for(lambda: child.lua("return require('auto_context').status(...).indexed == false", str(shop)))
+    assert seen(child, "AutoContextIndexed") == []
+
+
+def test_a_branch_switch_is_noticed_and_indexed(child: Child, shop: Path) -> None:
+    git(shop, "checkout", "-qb", "side")
+    (shop / "side.py").write_text("def pangolin_on_side():\n    return 1\n")
+    git(shop, "add", "-A")
+    git(shop, "commit", "-qm", "side")
+    index(shop)
+    git(shop, "checkout", "-q", "main")
+    index(shop)
+    assert not found_on(child, "main", "pangolin_on_side", "side.py")
+    status = "return require('auto_context').status(...)"
+    child.wait_for(lambda: child.lua(status, str(shop)).get("branch") == "main")
+    switch(child, shop, "side", "main")
+    assert found_on(child, "side", "pangolin_on_side", "side.py")
+    switch(child, shop, "main", "side")
+    assert not found_on(child, "main", "pangolin_on_side ", "side.py")
+    switch(child, shop, "side", "main")  # a watch on the HEAD file would have died with the first checkout
+    assert found_on(child, "side", "pangolin_on_side  ", "side.py")
+
+
+def test_the_timer_updates_unless_nobody_looks(start_nvim: StartNeovim, shop: Path) -> None:
+    index(shop)
+    child = start_nvim(cwd=shop)
+    child.lua("require('auto_context').setup({ update_interval = 1 })")
+    child.lua(RECORD)
+    open_picker(child, "RetryPolicy")
+    wait_for_row(child, "src/uploads.py:")
+    child.keys("<Esc>")
+    wait_closed(child)
+    (shop / "timed.py").write_text("def axolotl_clock():\n    return 1\n")
+    child.wait_for(
+        lambda: any(item["report"]["changed"] for item in seen(child, "AutoContextIndexed", kind="update")),
+        timeout_s=60,
+    )
+    child.command("doautocmd FocusLost")
+    child.wait_for(lambda: not child.lua("return require('auto_context.index').any_busy()"))
+    child.lua("_G.seen = {} require('auto_context.schedule').tick()")
+    assert not child.lua("return require('auto_context.index').any_busy()")
+    child.command("doautocmd FocusGained")
+    child.lua("require('auto_context.schedule').tick()")
+    child.wait_for(lambda: seen(child, "AutoContextIndexed", kind="update"), timeout_s=60)
+
+
+def test_nothing_is_left_after_stop(child: Child, shop: Path) -> None:
+    child.lua("""
+        _G.handles = {}
+        for _, name in ipairs({ 'new_timer', 'new_fs_event' }) do
+          local make = vim.uv[name]
+          vim.uv[name] = function(...)
+            local handle = make(...)
+            table.insert(_G.handles, handle)
+            return handle
+          end
+        end
+    """)
+    index(shop)
+    open_picker(child, "RetryPolicy")
+    wait_for_row(child, "src/uploads.py:")
+    child.keys("<Esc>")
+    wait_closed(child)
+    assert child.lua("return #_G.handles") > 0
+    child.lua("require('auto_context').stop()")
+    child.wait_for(lambda: children_of(child) == [])
+    assert child.lua("return #vim.tbl_filter(function(handle) return not handle:is_closing() end, _G.handles)") == 0
+    assert child.lua("return vim.fn.exists('#AutoContextSchedule')") == 0
+    open_picker(child)
+    wait_for_row(child, "src/uploads.py:")
+    assert host_pid(child)
+
+
+def test_a_home_directory_is_asked_about_once(
+    start_nvim: StartNeovim, sandbox: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "note.md").write_text("# Capybara\n\nA large rodent.\n")
+    assert sandbox
+    child = start_nvim(cwd=tmp_path, width=100, height=24)
+    open_picker(child)
+    child.wait_for(lambda: "Index it?" in child.text(), timeout_s=60)
+    child.keys("<Esc>")
+    child.wait_for(lambda: "Index it?" not in child.text())
+    assert pane(child, "prompt")
+    child.keys("<Esc>")
+    wait_closed(child)
+    open_picker(child)
+    child.wait_for(lambda: ":AutoContext index!" in child.text())
+    assert "Index it?" not in child.text()
+
+
+def test_a_yes_indexes_a_home_directory(
+    start_nvim: StartNeovim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    (home / "note.md").write_text("# Capybara\n\nA large rodent.\n")
+    child = start_nvim(cwd=home, width=100, height=24)
+    open_picker(child)
+    child.wait_for(lambda: "Index it?" in child.text(), timeout_s=60)
+    child.keys("y")
+    child.wait_for(lambda: "Index it?" not in child.text())
+    child.keys("Capybara")
+    wait_for_row(child, "note.md:", timeout_s=120)
+
+
+def test_status_index_and_stop_say_what_they_did(child: Child) -> None:
+    child.command("AutoContext status")
+    child.wait_for(lambda: "no index here" in child.messages(), timeout_s=60)
+    child.command("AutoContext index")
+    child.wait_for(lambda: child.blocked or "auto-context: indexed " in child.messages(), timeout_s=120)
+    child.command("AutoContext status")
+    child.wait_for(lambda: child.blocked or "% embedded" in child.messages())
+    if child.blocked:
+        child.keys("<CR>")
+        child.wait_for(lambda: not child.blocked)
+    child.command("AutoContext log")
+    assert child.lua("return vim.fn.expand('%:t')").endswith(".log")
+    child.command("AutoContext stop")
+    child.wait_for(lambda: "stopped" in child.messages())
+    child.wait_for(lambda: children_of(child) == [])

@@ -1,0 +1,116 @@
+"""Rules about the Lua code itself: layers, one place for messages, sizes, and what the manual must name."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from auto_context.errors import CODES
+from harness import REPOSITORY, StartNeovim
+
+LUA = REPOSITORY / "lua"
+MANUAL = (REPOSITORY / "doc/auto_context.txt").read_text("utf-8")
+FILES = sorted([*LUA.rglob("*.lua"), *(REPOSITORY / "plugin").glob("*.lua")])
+IDS = [str(path.relative_to(REPOSITORY)) for path in FILES]
+
+LAYERS = [
+    {"types", "errors", "hit"},
+    {"log"},
+    {"notify", "debounce"},
+    {"config", "watch"},
+    {"host"},
+    {"rpc"},
+    {"repo"},
+    {"index"},
+    {"schedule"},
+    {"picker.layout", "picker.actions", "picker.preview", "picker.source"},
+    {"picker.view"},
+    {"picker"},
+    {"init", "command"},
+]
+"""From the bottom up. A module requires modules of lower layers only; ``init`` is the face that the command uses."""
+
+
+def module_of(path: Path) -> str:
+    name = ".".join(path.relative_to(LUA / "auto_context").with_suffix("").parts)
+    return name.removesuffix(".init")
+
+
+def required(path: Path) -> set[str]:
+    found = re.findall(r"require\('auto_context(?:\.([\w.]+))?'\)", path.read_text("utf-8"))
+    return {name or "init" for name in found}
+
+
+def test_modules_require_only_what_is_below_them() -> None:
+    rank = {name: level for level, names in enumerate(LAYERS) for name in names}
+    ours = [path for path in FILES if (LUA / "auto_context") in path.parents]
+    assert {module_of(path) for path in ours} == set(rank)
+    for path in ours:
+        name = module_of(path)
+        above = {other for other in required(path) if rank[other] >= rank[name]}
+        assert above <= ({"init"} if name == "command" else set()), f"{name} requires {above}"
+
+
+def test_the_plugin_file_requires_nothing_at_load() -> None:
+    text = (REPOSITORY / "plugin/auto_context.lua").read_text("utf-8")
+    assert not re.findall(r"^(?:local .*= )?require", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_only_one_module_shows_messages(path: Path) -> None:
+    shows = re.findall(r"vim\.notify|nvim_echo|nvim_err_write|\bprint\(", path.read_text("utf-8"))
+    assert not shows or path.name == "notify.lua"
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_no_module_waits_for_another_process(path: Path) -> None:
+    waits = r"vim\.rpcrequest|vim\.wait\(|vim\.fn\.system|:wait\(|io\.popen|jobwait|systemlist"
+    assert not re.findall(waits, path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_files_and_functions_stay_small(path: Path) -> None:
+    lines = path.read_text("utf-8").splitlines()
+    assert len(lines) <= 350
+    started = 0
+    for number, line in enumerate(lines):
+        if re.match(r"(local )?function ", line):
+            started = number
+        elif line == "end":
+            assert number - started <= 60, f"{path.name}:{started + 1}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_functions_with_parameters_are_annotated(path: Path) -> None:
+    lines = path.read_text("utf-8").splitlines()
+    for number, line in enumerate(lines):
+        found = re.match(r"(?:local )?function [\w.:]+\(([^)]*)\)", line)
+        if found and found[1] not in ("", "_"):
+            assert lines[number - 1].startswith("---@"), f"{path.name}:{number + 1}: {line}"
+
+
+def test_the_codes_are_those_of_python(start_nvim: StartNeovim, tmp_path: Path) -> None:
+    levels = start_nvim(cwd=tmp_path).lua("return require('auto_context.errors').levels")
+    assert levels == {code: row.level for code, row in CODES.items()}
+
+
+def test_the_manual_names_every_subcommand_option_key_and_highlight(start_nvim: StartNeovim, tmp_path: Path) -> None:
+    child = start_nvim(cwd=tmp_path)
+    for name in child.lua("return vim.tbl_keys(require('auto_context.command').subcommands)"):
+        assert f":AutoContext {name}" in MANUAL
+    for name, option in child.lua("return require('auto_context.config').schema").items():
+        found = re.search(rf"^{name} +\((.+?)[,)]", MANUAL, re.MULTILINE)
+        assert found, name
+        assert found[1] == {"string": "text"}.get(option["type"], option["type"])
+        if "default" in option:
+            assert re.search(rf"^{name} .*default {str(option['default']).lower()}\)", MANUAL, re.MULTILINE), name
+    for key in child.lua("return vim.tbl_keys(require('auto_context.picker').keys)"):
+        assert key in MANUAL
+    child.lua("require('auto_context.picker.view').highlights()")
+    for group in child.lua("return vim.fn.getcompletion('AutoContext', 'highlight')"):
+        assert re.search(rf"^{group} ", MANUAL, re.MULTILINE), group
+
+
+def test_the_manual_has_a_tag_for_every_public_function(start_nvim: StartNeovim, tmp_path: Path) -> None:
+    for name in start_nvim(cwd=tmp_path).lua("return vim.tbl_keys(require('auto_context'))"):
+        assert f"*auto_context.{name}()*" in MANUAL
