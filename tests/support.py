@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from auto_context.engine import Engine
+from auto_context.service.client import ServiceClient
 
 FIXTURES = Path(__file__).parent / "fixtures"
 OpenEngine = Callable[..., Engine]
@@ -28,3 +31,30 @@ def make_shop(folder: Path) -> Path:
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", "first")
     return folder
+
+
+def follow_job(client: ServiceClient, job: str, limit_s: float = 120.0) -> dict[str, Any]:
+    """The last body of a job, once it ended."""
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        body = client.request("GET", f"/jobs/{job}", params={"wait_ms": 1000})
+        if body["state"] not in ("queued", "running"):
+            return body
+    raise AssertionError(f"job {job} did not end within {limit_s} s")
+
+
+def index(client: ServiceClient, root: Path) -> dict[str, Any]:
+    """Index a folder completely and return the report."""
+    job = client.request("POST", "/index/update", body={"root": str(root)})["job"]
+    body = follow_job(client, job)
+    assert body["state"] == "done", body
+    report: dict[str, Any] = body["report"]
+    return report
+
+
+def wait_until(condition: Callable[[], object], limit_s: float = 30.0) -> None:
+    """Return as soon as a condition holds; fail when it does not in time."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {limit_s} s"
+        time.sleep(0.01)

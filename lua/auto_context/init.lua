@@ -16,7 +16,7 @@ end
 
 ---Search without a picker. Returns at once; `callback` runs on the main loop.
 ---@param query string
----@param opts? { root?: string, limit?: integer, path?: string, language?: string, threshold?: number, wait_ms?: integer }
+---@param opts? table as auto_context.SearchParams, without the query; `wait_ms` is 10000 by default
 ---@param callback fun(error?: auto_context.Error, reply?: auto_context.Reply)
 ---@return fun() cancel
 function M.search(query, opts, callback)

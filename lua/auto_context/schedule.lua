@@ -93,7 +93,8 @@ local function begin()
     end,
   })
   -- Where watches miss something: another folder, a command that ran in a terminal.
-  vim.api.nvim_create_autocmd({ 'DirChanged', 'TermClose', 'ShellCmdPost' }, { group = group, callback = check_branches })
+  local safety_net = { 'DirChanged', 'TermClose', 'ShellCmdPost' }
+  vim.api.nvim_create_autocmd(safety_net, { group = group, callback = check_branches })
   vim.api.nvim_create_autocmd('VimLeavePre', { group = group, callback = M.close })
   local interval = config.get().update_interval * 1000
   if config.get().auto_update and interval > 0 then

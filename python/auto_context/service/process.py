@@ -8,6 +8,7 @@ import fcntl
 import logging
 import logging.handlers
 import os
+import signal
 import socket
 import sys
 import threading
@@ -99,6 +100,9 @@ def run(data_dir: Path) -> int:
         server.should_exit = True
 
     service.stop = stop
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises a signal again once it has shut down: by default that would end us before our own end.
+        signal.signal(number, lambda *_: stop())
     ended = threading.Event()
     threading.Thread(target=_look_after, args=(service, settings.idle_minutes * 60.0, stop, ended), daemon=True).start()
     log.info("service %s listens on %s", __version__, stem.with_suffix(".sock"))

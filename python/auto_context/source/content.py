@@ -78,28 +78,31 @@ def read(top: Path, path: str, max_bytes: int) -> Content | Skip:
     """
     try:
         descriptor = _open(top, path)
+        try:
+            info = os.fstat(descriptor)
+            data = _bytes(descriptor, info, max_bytes)
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError) as error:
-        return Skip(_REASONS.get(getattr(error, "errno", 0) or 0, "unreadable"))
-    try:
-        info = os.fstat(descriptor)
-        if not stat.S_ISREG(info.st_mode):
-            return Skip("not_regular")
-        if info.st_size > max_bytes:
-            return Skip("large")
-        with open(descriptor, "rb", closefd=False) as file:
-            data = file.read(max_bytes + 1)
-    except OSError:
-        return Skip("unreadable")
-    finally:
-        os.close(descriptor)
-    if len(data) > max_bytes:
-        return Skip("large")
+        return Skip(_REASONS.get(getattr(error, "errno", None) or 0, "unreadable"))
+    if isinstance(data, Skip):
+        return data
     text = _text(data)
     reason = "binary" if text is None else _reason(path, text)
     if text is None or reason:
         return Skip(reason)
     digest = hashlib.blake2b(data, digest_size=_DIGEST_BYTES).digest()
     return Content(data, digest, info.st_size, info.st_mtime_ns, info.st_ino, text)
+
+
+def _bytes(descriptor: int, info: os.stat_result, max_bytes: int) -> bytes | Skip:
+    if not stat.S_ISREG(info.st_mode):
+        return Skip("not_regular")
+    if info.st_size > max_bytes:
+        return Skip("large")
+    with open(descriptor, "rb", closefd=False) as file:
+        data = file.read(max_bytes + 1)
+    return Skip("large") if len(data) > max_bytes else data
 
 
 def _open(top: Path, path: str) -> int:
@@ -136,7 +139,7 @@ def _text(data: bytes) -> str | None:
 
 
 def _reason(path: str, text: str) -> str:
-    """ "secret", "minified" or ""."""
+    """Why a text is not indexed, "" when it is."""
     if _PRIVATE_KEY.search(text):
         return "secret"
     return "minified" if _is_minified(path, text) else ""

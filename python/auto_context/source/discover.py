@@ -143,7 +143,7 @@ class _Judge:
         return "large" if info.st_size > self._largest else ""
 
     def _folder(self, folder: str) -> str:
-        """ "" for a real folder inside the top; a tracked folder may since have become a link."""
+        """Empty for a real folder inside the top; a tracked folder may since have become a link."""
         known = self._folders.get(folder)
         if known is None:
             full = os.path.join(self._top, folder)
@@ -189,13 +189,13 @@ def _walk(top: Path) -> Iterator[list[str]]:
     waiting = [""]
     while waiting:
         folder = waiting.pop()
-        names = []
+        names: list[str] = []
+        folders: list[str] = []
         try:
             entries = sorted(os.scandir(os.path.join(top, folder)), key=lambda entry: entry.name)
         except OSError:
             # Unreadable folders and those removed meanwhile hold nothing for us.
             continue
-        folders = []
         for entry in entries:
             path = f"{folder}/{entry.name}" if folder else entry.name
             is_folder = entry.is_dir(follow_symlinks=False)

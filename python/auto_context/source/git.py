@@ -50,15 +50,14 @@ def run_git(
     Raises:
         AutoContextError: ``git_failed`` when it cannot be run or does not end.
     """
-    source = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
     try:
-        return subprocess.run(  # type: ignore[call-overload,no-any-return]  # stdin or input, never both
+        return subprocess.run(
             command(folder, arguments),
             env=environment(),
+            input=stdin or b"",
             capture_output=True,
             check=False,
             timeout=timeout_s,
-            **source,
         )
     except FileNotFoundError:
         return None

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
+from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from auto_context.errors import AutoContextError
 
@@ -80,7 +81,7 @@ def _spec_of_file(path: str) -> GitIgnoreSpec | None:
     return GitIgnoreSpec([pattern for line in lines for pattern in _patterns(line)])
 
 
-def _patterns(line: str) -> list[object]:
+def _patterns(line: str) -> list[GitIgnoreSpecPattern]:
     try:
         return list(GitIgnoreSpec.from_lines([line]).patterns)
     except ValueError:

@@ -47,8 +47,9 @@ UNLESS_CODE = (
 FOLDERS = frozenset(
     {
         ".ssh", ".gnupg", ".gpg", ".pgp", ".aws", ".azure", ".gcp", ".gcloud", ".kube", ".docker", ".oci",
-        ".password-store", ".1password", ".keychain", ".keys", ".secrets", ".secret", ".private", ".credentials", ".vault", ".certs",
-        ".terraform.d", ".putty", ".fly", ".doctl", ".railway", ".snowflake", ".databricks",
+        ".password-store", ".1password",
+        ".keychain", ".keys", ".secrets", ".secret", ".private", ".credentials", ".vault",
+        ".certs", ".terraform.d", ".putty", ".fly", ".doctl", ".railway", ".snowflake", ".databricks",
     }
 )  # fmt: skip
 """Folders nothing under is indexed."""
@@ -63,8 +64,8 @@ CODE_SUFFIXES = frozenset(
     {
         "c", "cc", "clj", "cljs", "cpp", "cs", "css", "cxx", "dart", "el", "elm", "erl", "ex", "exs", "fs", "go", "h",
         "hpp", "hs", "html", "java", "jl", "js", "jsx", "kt", "kts", "lua", "m", "md", "ml", "mm", "nim", "php", "pl",
-        "pm", "proto", "py", "pyi", "r", "rb", "rs", "rst", "scala", "scss", "sol", "svelte", "swift", "ts", "tsx", "vim",
-        "vue", "zig",
+        "pm", "proto", "py", "pyi", "r", "rb", "rs", "rst", "scala", "scss", "sol", "svelte", "swift", "ts", "tsx",
+        "vim", "vue", "zig",
     }
 )  # fmt: skip
 
