@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 
@@ -78,7 +78,7 @@ class Memory:
     def _note(self, name: str, process: psutil.Process) -> None:
         self.peak[name] = max(self.peak[name], round(process.memory_info().rss / 2**20, 1))
 
-    def __enter__(self) -> Memory:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

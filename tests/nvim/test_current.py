@@ -183,13 +183,8 @@ def test_nothing_is_left_after_stop(child: Child, shop: Path) -> None:
     assert host_pid(child)
 
 
-def test_a_home_directory_is_asked_about_once(
-    start_nvim: StartNeovim, sandbox: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "note.md").write_text("# Capybara\n\nA large rodent.\n")
-    assert sandbox
-    child = start_nvim(cwd=tmp_path, width=100, height=24)
+def test_a_home_directory_is_asked_about_once(start_nvim: StartNeovim, sandbox: dict[str, str]) -> None:
+    child = start_nvim(cwd=Path(sandbox["HOME"]), width=100, height=24)
     open_picker(child)
     child.wait_for(lambda: "Index it?" in child.text(), timeout_s=60)
     child.keys("<Esc>")
@@ -202,20 +197,21 @@ def test_a_home_directory_is_asked_about_once(
     assert "Index it?" not in child.text()
 
 
+@pytest.mark.parametrize("yes", ["y", "<CR>"])
 def test_a_yes_indexes_a_home_directory(
-    start_nvim: StartNeovim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start_nvim: StartNeovim, tmp_path_factory: pytest.TempPathFactory, yes: str
 ) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("HOME", str(home))
-    (home / "note.md").write_text("# Capybara\n\nA large rodent.\n")
-    child = start_nvim(cwd=home, width=100, height=24)
-    open_picker(child)
-    child.wait_for(lambda: "Index it?" in child.text(), timeout_s=60)
-    child.keys("y")
-    child.wait_for(lambda: "Index it?" not in child.text())
-    child.keys("Capybara")
-    wait_for_row(child, "note.md:", timeout_s=120)
+    with sandboxed(tmp_path_factory.mktemp("own")) as own:  # an index made by one case would spoil the other
+        home = Path(own["HOME"])
+        (home / "note.md").write_text("# Capybara\n\nA large rodent.\n")
+        child = start_nvim(cwd=home, width=100, height=24)
+        open_picker(child)
+        child.wait_for(lambda: "Index it?" in child.text(), timeout_s=60)
+        child.keys(yes)
+        child.wait_for(lambda: "Index it?" not in child.text())
+        child.keys("Capybara")
+        wait_for_row(child, "note.md:", timeout_s=120)
+        child.close()
 
 
 def test_status_index_and_stop_say_what_they_did(child: Child) -> None:

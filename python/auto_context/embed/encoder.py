@@ -17,16 +17,16 @@ os.environ.update(
     TRANSFORMERS_VERBOSITY="error",
 )
 
-from collections.abc import Generator, Sequence  # noqa: E402 - the environment comes first
-from pathlib import Path  # noqa: E402
-from typing import Any, Literal  # noqa: E402
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any, Literal
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from tokenizers import Tokenizer  # noqa: E402
+import numpy as np
+import torch
+from tokenizers import Tokenizer
 
-from auto_context.embed.model import ModelSpec  # noqa: E402
-from auto_context.errors import AutoContextError  # noqa: E402
+from auto_context.embed.model import ModelSpec
+from auto_context.errors import AutoContextError
 
 Kind = Literal["query", "document"]
 Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
@@ -168,7 +168,7 @@ def _load_model(spec: ModelSpec) -> Any:
     from transformers import AutoModel  # noqa: PLC0415 - a second of import, only once something is embedded
     from transformers.utils import logging  # noqa: PLC0415
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it bare
     try:
         model, info = AutoModel.from_pretrained(
             spec.folder,

@@ -1,4 +1,4 @@
-"""Which embedding model: where its files are, what they say about themselves, and its fingerprint. No torch, no network.
+"""Which embedding model: where its files are, what they say, and its fingerprint. No torch, no network.
 
 A model is a folder as sentence-transformers and Hugging Face lay it out: ``config.json``, ``tokenizer.json``,
 safetensors weights, and optionally ``modules.json``, ``1_Pooling/config.json``, ``sentence_bert_config.json`` and
@@ -85,7 +85,7 @@ def load_spec(folder: Path, cache_dir: Path) -> ModelSpec:
 
     Raises:
         AutoContextError: ``model_missing`` without a config.json; ``model_invalid`` for weights that are not
-            safetensors, a missing tokenizer.json, modules that are not a transformer and its pooling, or code of its own.
+            safetensors, a missing tokenizer.json, modules beyond a transformer and its pooling, or code of its own.
     """
     modules = _modules(folder)
     base = folder / modules[0]
