@@ -18,19 +18,21 @@ def _color(value: int) -> str:
 
 
 def svg(screen: Screen) -> str:
-    """Draw ``screen``; runs of one highlight become one text element of exact width."""
+    """Draw ``screen``; runs of one look become one text element of exact width."""
     fore = screen.default_colors.get("foreground", 0xE0E2EA)
     back = screen.default_colors.get("background", 0x14161B)
     width, height = screen.width * CELL_W + 2 * MARGIN, screen.height * CELL_H + 2 * MARGIN
+
+    def look(cell: tuple[str, int]) -> tuple[int, int, bool]:
+        style = screen.highlights.get(cell[1], {})
+        ink, paper = style.get("foreground", fore), style.get("background", back)
+        return (paper, ink, False) if style.get("reverse") else (ink, paper, bool(style.get("bold")))
+
     shapes, texts = [], []
     for number, row in enumerate(screen.cells):
         column, y = 0, MARGIN + number * CELL_H
-        for highlight, cells in groupby(row, key=lambda cell: cell[1]):
+        for (ink, paper, bold), cells in groupby(row, key=look):
             text = [cell[0] for cell in cells]
-            style = screen.highlights.get(highlight, {})
-            ink, paper = style.get("foreground", fore), style.get("background", back)
-            if style.get("reverse"):
-                ink, paper = paper, ink
             x, span = MARGIN + column * CELL_W, len(text) * CELL_W
             column += len(text)
             if paper != back:
@@ -39,9 +41,9 @@ def svg(screen: Screen) -> str:
                 )
             words = "".join(text)
             if words.strip():
-                bold = ' font-weight="bold"' if style.get("bold") else ""
+                weight = ' font-weight="bold"' if bold else ""
                 texts.append(
-                    f'<text x="{x:.1f}" y="{y + 12.5}" fill="{_color(ink)}"{bold} textLength="{span:.1f}"'
+                    f'<text x="{x:.1f}" y="{y + 12.5}" fill="{_color(ink)}"{weight} textLength="{span:.1f}"'
                     f' xml:space="preserve">{escape(words)}</text>'
                 )
     box = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}"'

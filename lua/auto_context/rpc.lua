@@ -11,7 +11,7 @@ local M = {}
 
 ---@type table<integer, auto_context.Callback>
 local pending = {}
----@type table<string, table<function, true>>
+---@type table<string, function[]> in the order they came: what keeps state hears of an event before what shows it
 local listeners = {}
 local last_id = 0
 
@@ -64,9 +64,11 @@ end
 ---@return fun() off
 function M.on(name, listener)
   listeners[name] = listeners[name] or {}
-  listeners[name][listener] = true
+  table.insert(listeners[name], listener)
   return function()
-    listeners[name][listener] = nil
+    listeners[name] = vim.tbl_filter(function(other)
+      return other ~= listener
+    end, listeners[name])
   end
 end
 
@@ -88,8 +90,8 @@ end
 ---@param name string
 ---@param data any
 function M._event(name, data)
-  -- A copy: a listener may take itself off while it runs.
-  for _, listener in ipairs(vim.tbl_keys(listeners[name] or {})) do
+  -- A listener that takes itself off while it runs leaves this list as it is.
+  for _, listener in ipairs(listeners[name] or {}) do
     call(listener, data)
   end
 end

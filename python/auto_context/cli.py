@@ -175,7 +175,7 @@ class _ProgressLine:
         self._shown_at = now
         text = progress_text(progress)
         if self._terminal:
-            width = os.get_terminal_size(sys.stderr.fileno()).columns
+            width = os.get_terminal_size(sys.stderr.fileno()).columns or 80  # 0: a terminal that does not know
             sys.stderr.write(f"\r\033[K{text[: width - 1]}")
             self._open = True
         else:

@@ -24,12 +24,12 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def child(start_nvim: StartNeovim, tmp_path: Path) -> Iterator[Child]:
+    if start_nvim(cwd=tmp_path).lua("return vim.fn.has('nvim-0.11')") == 0:
+        pytest.skip("not tested: Telescope refuses Neovim before 0.11")
     folder = make_shop(tmp_path / "shop")
     index(folder)
     paths = ",".join(str(Path(PLUGINS) / name) for name in NEEDED)
     child = start_nvim(cwd=folder, width=140, height=30, commands=(f"set runtimepath+={paths}",))
-    if child.lua("return vim.fn.has('nvim-0.11')") == 0:
-        pytest.skip("not tested: Telescope refuses Neovim before 0.11")
     child.lua("require('telescope').load_extension('auto_context')")
     yield child
     clean_log(child)

@@ -234,6 +234,9 @@ end
 function Source:_failed(error)
   if error.code == 'not_indexed' then
     self:_index()
+    if self.indexing then
+      self:_later(INDEXING_PAUSE_MS, 0) -- its words are searchable before the job ends
+    end
   elseif error.code == 'host_failed' and not self.retried then
     self.retried = true
     self:_later(HOST_PAUSE_MS, 0)

@@ -14,12 +14,15 @@ COMPOSITION_VERSION = 1
 _MAX_CHARS = 6_000
 """More than any chunk of syntax and than the models read; keeps a window of endless lines from the tokeniser."""
 
-_WORD = re.compile(
-    r"[A-Z]+(?![a-z])"  # HTTP in HTTPServer, and an acronym at the end
-    r"|[A-Z]?[a-z]+"  # Server, server
-    r"|\d+"
-    r"|[^\W\d_A-Za-z]+"  # other scripts as they are
+_TAB = 4
+_PROSE = frozenset({"markdown", "rst", "asciidoc", "org", "text", "typst", "vimdoc"})
+
+_EDGE = re.compile(
+    r"(?<=[^\W\d_A-Z])(?=[A-Z])"  # auth|Flow
+    r"|(?<=[A-Z])(?=[A-Z][a-z])"  # HTTP|Server
+    r"|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])"  # client|2
 )
+_WORD = re.compile(r"[^\W_]+")
 
 
 @lru_cache(maxsize=2)
@@ -34,20 +37,22 @@ def chunk_text(text: str, chunk: Chunk, language: str) -> str:
     Args:
         text: the whole file.
         chunk: its line range and symbol.
-        language: the file's; prose keeps its indentation, which carries lists and quoted code.
+        language: the file's; in prose a heading that is the whole symbol is not said twice.
+
+    Returns:
+        At most 6,000 characters.
     """
-    lines = _lines(text)[chunk.start_line - 1 : chunk.end_line]
-    body = "\n".join(lines)
-    if language not in ("markdown", "text"):
-        body = textwrap.dedent(body.expandtabs(4)) if "\t" in body else textwrap.dedent(body)
-    body = body.strip("\n")
-    composed = f"{chunk.symbol}\n{body}" if chunk.symbol else body
+    body = "\n".join(_lines(text)[chunk.start_line - 1 : chunk.end_line]).expandtabs(_TAB)
+    body = textwrap.dedent(body).strip("\n")
+    first = body.partition("\n")[0]
+    said = first.strip("#=* ") if language in _PROSE else first
+    composed = body if said == chunk.symbol or not chunk.symbol else f"{chunk.symbol}\n{body}"
     return composed if len(composed) <= _MAX_CHARS else _cut(composed)
 
 
 def path_text(path: str) -> str:
     """A path as lower-case words: ``src/http/RetryPolicy.test.ts`` gives ``src http retry policy test ts``."""
-    return " ".join(word.lower() for word in _WORD.findall(path)) or path
+    return " ".join(_WORD.findall(_EDGE.sub(" ", path))).lower() or path
 
 
 def _cut(text: str) -> str:

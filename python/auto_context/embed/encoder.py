@@ -15,6 +15,8 @@ os.environ.update(
     DO_NOT_TRACK="1",
     TOKENIZERS_PARALLELISM="false",
     TRANSFORMERS_VERBOSITY="error",
+    # OpenMP spins at barriers by default: with another program on the same two cores one query took 480 ms, not 5.
+    OMP_WAIT_POLICY=os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
 )
 
 from collections.abc import Generator, Sequence
@@ -31,14 +33,17 @@ from auto_context.errors import AutoContextError
 Kind = Literal["query", "document"]
 Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
-_STEP_WORK = 1024 * 10_650_000
-"""Tokens times parameters of one step: 1,024 tokens of a 6-layer MiniLM, 40 ms on two cores at most."""
-_MIN_TOKENS, _MAX_TOKENS = 64, 4096
+_STEP_TOKENS = {"bf16": 256, "fp32": 128}
+"""Tokens of one step per thread, 30 to 40 ms, for a model of ``_STEP_PARAMETERS`` (a 6-layer MiniLM's layers)."""
+_STEP_PARAMETERS = 10_650_000
+_MIN_TOKENS, _MAX_THREADS = 64, 8
+_ALONE = 128
+"""Up to this many tokens one thread does nearly as well as two, and waits for no core that others use."""
 _TEXTS_PER_TOKENISING = 32
 _NATIVE_BF16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
-_PADDING = 0.9
-"""A batch ends where a text would be shorter than this share of the batch's longest, once it is worth running."""
-_WORTH_RUNNING = 0.25
+_PADDING = 0.05
+"""Largest share of padding in a batch, unless it is less than ``_FREE_PADDING`` tokens: cheaper than another call."""
+_FREE_PADDING = 32
 
 
 class Encoder:
@@ -56,13 +61,15 @@ class Encoder:
         self.spec = spec
         self.precision = precision if precision != "auto" else ("bf16" if native_bf16() else "fp32")
         self._tokenizer = _load_tokenizer(spec)
-        self._model = _load_model(spec)
-        if self.precision == "bf16":
-            self._model = self._model.to(torch.bfloat16)
+        self._model = _load_model(spec, torch.bfloat16 if self.precision == "bf16" else torch.float32)
+        pad = getattr(self._model.config, "pad_token_id", None)
+        self._pad = pad if isinstance(pad, int) else 0
         layers = sum(
             parameter.numel() for name, parameter in self._model.named_parameters() if "embedding" not in name.lower()
         )
-        self._step_tokens = min(max(_STEP_WORK // max(layers, 1), _MIN_TOKENS), _MAX_TOKENS)
+        self._threads = torch.get_num_threads()
+        most = _STEP_TOKENS[self.precision] * min(self._threads, _MAX_THREADS)
+        self._step_tokens = max(_MIN_TOKENS, min(most, most * _STEP_PARAMETERS // max(layers, 1)))
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Vectors:
         """``encode_steps`` in one go."""
@@ -94,20 +101,24 @@ class Encoder:
         prompt = self.spec.query_prompt if kind == "query" else self.spec.document_prompt
         # A lone surrogate (a file name that is no UTF-8) is not text to the tokeniser.
         clean = [(prompt + text).encode("utf-8", "replace").decode("utf-8") for text in texts]
-        if self.spec.lowercase:
+        if self.spec.lower_case:
             clean = [text.lower() for text in clean]
-        return [encoding.ids or [0] for encoding in self._tokenizer.encode_batch_fast(clean)]
+        return [encoding.ids or [self._pad] for encoding in self._tokenizer.encode_batch_fast(clean)]
 
     def _forward(self, rows: list[list[int]]) -> Vectors:
         length = max(map(len, rows))
-        ids = torch.zeros((len(rows), length), dtype=torch.long)
+        ids = torch.full((len(rows), length), self._pad)
         mask = torch.zeros((len(rows), length), dtype=torch.long)
         for at, row in enumerate(rows):
             ids[at, : len(row)] = torch.tensor(row)
             mask[at, : len(row)] = 1
-        with torch.inference_mode():
-            hidden = self._model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-            pooled = torch.nn.functional.normalize(pool(hidden, mask, self.spec.pooling), dim=1)
+        torch.set_num_threads(1 if ids.numel() <= _ALONE else self._threads)
+        try:
+            with torch.inference_mode():
+                hidden = self._model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+                pooled = torch.nn.functional.normalize(pool(hidden, mask, self.spec.pooling), dim=1)
+        finally:
+            torch.set_num_threads(self._threads)
         if pooled.shape[1] != self.spec.dim:
             raise AutoContextError(
                 "model_invalid", f"{self.spec.folder}: vectors of {pooled.shape[1]}, not {self.spec.dim}"
@@ -133,14 +144,13 @@ def pool(hidden: torch.Tensor, mask: torch.Tensor, mode: str) -> torch.Tensor:
 def batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
     """Indices in batches of like length, longest first, of at most ``budget`` tokens with their padding."""
     found: list[list[int]] = []
-    longest = 0
+    longest = padding = 0
     for at in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
-        size = len(found[-1]) if found else 0
-        full = (size + 1) * longest > budget
-        uneven = lengths[at] < _PADDING * longest and size * longest > _WORTH_RUNNING * budget
-        if not size or full or uneven:
+        area = (len(found[-1]) + 1) * longest if found else 0
+        padding += longest - lengths[at]
+        if not found or area > budget or padding > max(area * _PADDING, _FREE_PADDING):
             found.append([])
-            longest = lengths[at]
+            longest, padding = lengths[at], 0
         found[-1].append(at)
     return found
 
@@ -164,7 +174,7 @@ def _load_tokenizer(spec: ModelSpec) -> Any:
     return tokenizer
 
 
-def _load_model(spec: ModelSpec) -> Any:
+def _load_model(spec: ModelSpec, dtype: torch.dtype) -> Any:
     from transformers import AutoModel  # noqa: PLC0415 - a second of import, only once something is embedded
     from transformers.utils import logging  # noqa: PLC0415
 
@@ -176,6 +186,7 @@ def _load_model(spec: ModelSpec) -> Any:
             use_safetensors=True,
             trust_remote_code=False,
             attn_implementation="sdpa",
+            dtype=dtype,  # else that of the file, which may be fp16
             output_loading_info=True,
         )
     except Exception as error:  # whatever a broken folder makes it raise

@@ -53,7 +53,7 @@ class ModelSpec:
     """Tokens, special ones included."""
     pooling: str
     """mean, cls, max, lasttoken or weightedmean."""
-    lowercase: bool
+    lower_case: bool
     """Text is lower-cased before the tokeniser sees it."""
     query_prompt: str
     document_prompt: str
@@ -87,37 +87,36 @@ def load_spec(folder: Path, cache_dir: Path) -> ModelSpec:
         AutoContextError: ``model_missing`` without a config.json; ``model_invalid`` for weights that are not
             safetensors, a missing tokenizer.json, modules beyond a transformer and its pooling, or code of its own.
     """
-    modules = _modules(folder)
-    base = folder / modules[0]
-    config = _json(base / "config.json")
-    if config is None:
+    transformer, pooler = _modules(folder)
+    base = folder / transformer
+    config = _object(base / "config.json")
+    if not config:
         raise AutoContextError("model_missing", f"{base} holds no model: config.json is missing")
     weights = weight_files(base)
     if not (base / "tokenizer.json").is_file():
         raise AutoContextError("model_invalid", f"{base} has no tokenizer.json")
     _require_known_architecture(config, base)
-    pooling_config = _json(folder / modules[1] / "config.json") if modules[1] is not None else None
-    pooling = _pooling(pooling_config or {}, base)
-    sentence = _json(base / "sentence_bert_config.json") or {}
-    query, document = _prompts(_json(folder / "config_sentence_transformers.json") or {})
-    max_length = _max_length(sentence, _json(base / "tokenizer_config.json") or {}, config)
-    identity = hashlib.sha256()
-    for path in weights:
-        identity.update(_weights_hash(path, cache_dir).encode())
-    for name in ("config.json", "tokenizer.json"):
-        identity.update(hashlib.sha256((base / name).read_bytes()).digest())
-    lowercase = bool(sentence.get("do_lower_case"))
-    identity.update(json.dumps([pooling, query, document, max_length, lowercase, COMPOSITION_VERSION]).encode())
+    pooling_config = {} if pooler is None else _object(folder / pooler / "config.json")
+    pooling = _pooling(pooling_config, base)
+    sentence = _object(base / "sentence_bert_config.json")
+    query, document = _prompts(_object(folder / "config_sentence_transformers.json"))
+    max_length = _max_length(sentence, _object(base / "tokenizer_config.json"), config)
+    lower_case = bool(sentence.get("do_lower_case"))
+    identity = [
+        *(_file_hash(path, cache_dir) for path in weights),
+        *(_file_hash(base / name, None) for name in ("config.json", "tokenizer.json")),
+        *(pooling, query, document, max_length, lower_case, COMPOSITION_VERSION),
+    ]
     return ModelSpec(
         folder=base,
         name=_name(folder),
-        dim=_dimension(pooling_config or {}, config, base),
+        dim=_dimension(pooling_config, config, base),
         max_length=max_length,
         pooling=pooling,
-        lowercase=lowercase,
+        lower_case=lower_case,
         query_prompt=query,
         document_prompt=document,
-        fingerprint=identity.hexdigest(),
+        fingerprint=hashlib.sha256(json.dumps(identity).encode()).hexdigest(),
     )
 
 
@@ -130,11 +129,11 @@ def weight_files(folder: Path) -> list[Path]:
     single = folder / "model.safetensors"
     if single.is_file():
         return [single]
-    index = _json(folder / "model.safetensors.index.json")
-    if index is not None:
-        names = sorted(set((index.get("weight_map") or {}).values()))
-        if not names or any(not isinstance(name, str) or os.path.basename(name) != name for name in names):
-            raise AutoContextError("model_invalid", f"{folder}/model.safetensors.index.json names no files beside it")
+    shards = _object(folder / "model.safetensors.index.json").get("weight_map")
+    if isinstance(shards, dict) and shards:
+        names = sorted({str(name) for name in shards.values()})
+        if any(os.path.basename(name) != name for name in names):
+            raise AutoContextError("model_invalid", f"{folder}/model.safetensors.index.json names files elsewhere")
         missing = [name for name in names if not (folder / name).is_file()]
         if missing:
             raise AutoContextError("model_invalid", f"{folder} lacks {missing[0]}, which its index names")
@@ -153,7 +152,7 @@ def verify_bundled() -> None:
         AutoContextError: ``model_missing`` or ``model_invalid``.
     """
     path = _bundled_folder() / "model.safetensors"
-    found = _sha256(path)
+    found = _file_hash(path, None)
     if found != BUNDLED_SHA256:
         raise AutoContextError(
             "model_invalid",
@@ -182,10 +181,10 @@ def _in_hub_cache(name: str) -> Path | None:
     hub = Path(cache or os.path.join(home, "hub"))
     for full in [name] if "/" in name else [name, f"sentence-transformers/{name}"]:
         folder = hub / ("models--" + full.replace("/", "--"))
-        with contextlib.suppress(OSError):
-            snapshot = folder / "snapshots" / (folder / "refs" / "main").read_text("utf-8").strip()
-            if snapshot.is_dir():
-                return snapshot
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            commit = (folder / "refs" / "main").read_text("ascii").strip()
+            if re.fullmatch(r"[0-9a-f]+", commit) and (folder / "snapshots" / commit).is_dir():
+                return folder / "snapshots" / commit
     return None
 
 
@@ -204,8 +203,16 @@ def _json(path: Path) -> Any:
         return json.loads(path.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise AutoContextError("model_invalid", f"{path} cannot be read: {error}") from error
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """A JSON file's object; empty when there is no such file."""
+    data = _json(path)
+    if data is None or isinstance(data, dict):
+        return data or {}
+    raise AutoContextError("model_invalid", f"{path} is not a JSON object")
 
 
 def _modules(folder: Path) -> tuple[str, str | None]:
@@ -213,16 +220,16 @@ def _modules(folder: Path) -> tuple[str, str | None]:
     listed = _json(folder / "modules.json")
     if listed is None:
         return "", None
-    kinds = [(str(item.get("type", "")).rpartition(".")[2], str(item.get("path", ""))) for item in listed]
-    strange = [kind for kind, _ in kinds if kind not in ("Transformer", "Pooling", "Normalize")]
-    paths = dict(kinds)
-    if strange or "Transformer" not in paths:
-        raise AutoContextError(
-            "model_invalid", f"{folder}: module {(strange or ['of no known kind'])[0]} is not supported"
-        )
-    if any(".." in path or os.path.isabs(path) for path in paths.values()):
+    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
+        raise AutoContextError("model_invalid", f"{folder}/modules.json is not a list of modules")
+    places = {str(item.get("type", "")).rpartition(".")[2]: str(item.get("path", "")) for item in listed}
+    strange = sorted(places.keys() - {"Transformer", "Pooling", "Normalize"})
+    if strange or "Transformer" not in places:
+        what = f"module {strange[0]} is not supported" if strange else "there is no Transformer module"
+        raise AutoContextError("model_invalid", f"{folder}: {what}")
+    if any(".." in place or os.path.isabs(place) for place in places.values()):
         raise AutoContextError("model_invalid", f"{folder}/modules.json names a folder outside the model")
-    return paths["Transformer"], paths.get("Pooling")
+    return places["Transformer"], places.get("Pooling")
 
 
 def _pooling(config: dict[str, Any], folder: Path) -> str:
@@ -258,9 +265,12 @@ def _max_length(sentence: dict[str, Any], tokenizer: dict[str, Any], config: dic
 
 def _prompts(config: dict[str, Any]) -> tuple[str, str]:
     """Prefixes for a query and for a document."""
-    prompts = config.get("prompts") or {}
-    default = prompts.get(config.get("default_prompt_name") or "", "")
-    return prompts.get("query", default), prompts.get("document", prompts.get("passage", default))
+    prompts = config.get("prompts")
+    if not isinstance(prompts, dict):
+        return "", ""
+    default = prompts.get(config.get("default_prompt_name") or "")
+    query, document = prompts.get("query", default), prompts.get("document", prompts.get("passage", default))
+    return str(query or ""), str(document or "")
 
 
 def _require_known_architecture(config: dict[str, Any], folder: Path) -> None:
@@ -277,28 +287,41 @@ def _require_known_architecture(config: dict[str, Any], folder: Path) -> None:
     raise AutoContextError("model_invalid", f"{folder} needs code of its own (model type {kind}); that is never run")
 
 
-def _weights_hash(path: Path, cache_dir: Path) -> str:
-    """SHA-256 of a large file, remembered by its stat."""
-    info = os.stat(path)
-    key, stamp = os.path.realpath(path), [info.st_size, info.st_mtime_ns, info.st_ino]
-    cache = cache_dir / _CACHE_FILE
-    known: dict[str, list[Any]] = {}
-    with contextlib.suppress(OSError, ValueError):
-        known = json.loads(cache.read_text("utf-8"))
-    if isinstance(known, dict) and known.get(key, [])[:3] == stamp:
-        return str(known[key][3])
-    digest = _sha256(path)
-    known = {**(known if isinstance(known, dict) else {}), key: [*stamp, digest]}
-    # A folder that cannot be written only means hashing again next time.
+def _file_hash(path: Path, cache_dir: Path | None) -> str:
+    """SHA-256 of a file, remembered by its stat when there is a ``cache_dir``.
+
+    Raises:
+        AutoContextError: ``model_invalid`` when it cannot be read.
+    """
+    try:
+        info, real = os.stat(path), os.path.realpath(path)
+        known = {} if cache_dir is None else _known_hashes(cache_dir)
+        key = f"{real}\0{info.st_size}\0{info.st_mtime_ns}\0{info.st_ino}"
+        if key in known:
+            return known[key]
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise AutoContextError("model_invalid", f"{path} cannot be read: {error.strerror}") from error
+    if cache_dir is not None:
+        others = {other: value for other, value in known.items() if not other.startswith(f"{real}\0")}
+        _remember(cache_dir, {**others, key: digest})
+    return digest
+
+
+def _known_hashes(cache_dir: Path) -> dict[str, str]:
+    try:
+        data = json.loads((cache_dir / _CACHE_FILE).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return {key: value for key, value in data.items() if isinstance(value, str)} if isinstance(data, dict) else {}
+
+
+def _remember(cache_dir: Path, known: dict[str, str]) -> None:
+    """Best effort: a folder that cannot be written only means hashing again next time."""
     with contextlib.suppress(OSError):
         cache_dir.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=cache_dir)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(known, file)
-        os.replace(temporary, cache)
-    return digest
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        os.replace(temporary, cache_dir / _CACHE_FILE)

@@ -1,0 +1,182 @@
+"""Putting the pieces of a syntax tree together to chunks: definitions stay apart, what is tiny joins its neighbour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from auto_context.chunk.lines import Lines
+from auto_context.types import Chunk
+
+if TYPE_CHECKING:
+    from auto_context.chunk.symbols import Definition
+
+_TINY = 160
+"""Characters. A smaller definition joins other small ones."""
+_CRUMB = 80
+"""Characters. Fewer that define nothing (a closing brace, a ``return M``) are no chunk of their own."""
+_STRETCH = 1.25
+"""How much larger than the budget a chunk may be to keep a definition's first line with what follows it."""
+_DOMINANT = 0.5
+_MOST_SYMBOL_CHARS = 160
+
+
+class Owner(NamedTuple):
+    """The definition that a piece lies in: its path, kind, first row, and a number that tells it from others."""
+
+    symbol: str
+    kind: str
+    row: int
+    number: int
+
+    def enter(self, found: Definition, row: int, number: int) -> Owner:
+        """The owner of what lies inside a definition of this one."""
+        return Owner(self.path(found.name), found.kind, row, number + 1)
+
+    def path(self, name: str) -> str:
+        """A name below this one. A method that names its type already does so once."""
+        if not self.symbol or name == self.symbol or name.startswith(self.symbol + "."):
+            return name
+        return f"{self.symbol}.{name}"[-_MOST_SYMBOL_CHARS:]
+
+
+class Atom(NamedTuple):
+    """Rows that are not cut, what they define, and whether they only introduce what comes next (a comment)."""
+
+    first: int
+    last: int
+    owner: Owner
+    found: Definition | None
+    leading: bool
+
+
+@dataclass(slots=True)
+class _Group:
+    """Atoms that will be one chunk."""
+
+    first: int
+    last: int
+    atoms: list[Atom]
+    strong: int
+    """Characters of its largest definition."""
+    introduces: bool
+    """Whether it has only comments so far."""
+
+
+def merge_atoms(atoms: list[Atom], lines: Lines, max_chars: int) -> list[Chunk]:
+    """Chunks that cover every line, in order.
+
+    Args:
+        atoms: in the order of the text; they may share rows.
+        lines: the text.
+        max_chars: how large a chunk may be.
+    """
+    groups = _drop_crumbs(_group(atoms, lines, max_chars), lines, max_chars)
+    chunks: list[Chunk] = []
+    first = 0
+    for at, group in enumerate(groups):
+        last = groups[at + 1].first - 1 if at + 1 < len(groups) else lines.count - 1
+        if last < first:
+            continue
+        kind, symbol = _label(group, lines)
+        rows = [(first, last)]
+        if lines.size(first, last) > max_chars * _STRETCH:
+            # Rows between nodes that the grammar passed over.
+            rows = lines.windows(first, last, max_chars)
+        chunks.extend(Chunk(start + 1, end + 1, kind, symbol) for start, end in rows)
+        first = last + 1
+    return chunks
+
+
+def _group(atoms: list[Atom], lines: Lines, max_chars: int) -> list[_Group]:
+    groups: list[_Group] = []
+    for atom in atoms:
+        strong = lines.size(atom.first, atom.last) if atom.found is not None and atom.found.strong else 0
+        group = groups[-1] if groups else None
+        if group is None or not _joins(group, atom, strong, lines, max_chars):
+            groups.append(_Group(atom.first, atom.last, [atom], strong, atom.leading))
+            continue
+        group.last = max(group.last, atom.last)
+        group.atoms.append(atom)
+        group.strong = max(group.strong, strong)
+        group.introduces = group.introduces and atom.leading
+    return groups
+
+
+def _joins(group: _Group, atom: Atom, strong: int, lines: Lines, max_chars: int) -> bool:
+    if atom.first <= group.last:
+        return True
+    size = lines.size(group.first, max(group.last, atom.last))
+    if size > max_chars:
+        return False
+    apart = any(lines.blank(row) for row in range(group.last + 1, atom.first))
+    if group.introduces and not apart:
+        return True
+    if atom.leading:
+        # A comment goes with what follows it, or with what it stands right below when that is no definition.
+        return not group.strong and atom.owner is group.atoms[-1].owner and not apart and _is_trailing(group, atom)
+    same = atom.owner.number == group.atoms[-1].owner.number
+    if strong or group.strong:
+        tiny = max(strong, group.strong) < _TINY and min(strong, group.strong) > 0
+        return same and tiny and size <= max_chars // 2
+    return same
+
+
+def _is_trailing(group: _Group, atom: Atom) -> bool:
+    return atom.first == group.last + 1 and not group.introduces and atom.last == atom.first
+
+
+def _drop_crumbs(groups: list[_Group], lines: Lines, max_chars: int) -> list[_Group]:
+    """Join what is too small to mean anything: with what it introduces or opens, else with what it ends."""
+    kept: list[_Group] = []
+    for group in groups:
+        previous = kept[-1] if kept else None
+        if previous is None:
+            kept.append(group)
+            continue
+        size = lines.size(previous.first, group.last)
+        if _is_crumb(previous, lines) and size <= max_chars * (_STRETCH if _opens(previous, group) else 1):
+            kept[-1] = _joined(previous, group)
+        elif _is_crumb(group, lines) and not group.introduces and not _is_header(group) and size <= max_chars:
+            kept[-1] = _joined(previous, group)
+        else:
+            kept.append(group)
+    return kept
+
+
+def _is_crumb(group: _Group, lines: Lines) -> bool:
+    return not group.strong and lines.size(group.first, group.last) < _CRUMB
+
+
+def _is_header(group: _Group) -> bool:
+    """Whether a group is the beginning of a definition that had to be opened."""
+    return any(group.first <= atom.owner.row <= group.last for atom in group.atoms)
+
+
+def _opens(group: _Group, following: _Group) -> bool:
+    return group.introduces or (_is_header(group) and group.atoms[-1].owner.number == following.atoms[0].owner.number)
+
+
+def _joined(one: _Group, other: _Group) -> _Group:
+    return _Group(
+        one.first, max(one.last, other.last), one.atoms + other.atoms, max(one.strong, other.strong), other.introduces
+    )
+
+
+def _label(group: _Group, lines: Lines) -> tuple[str, str]:
+    """Kind and symbol: of its largest definition, else of the definition it is a part of."""
+    best, most = None, 0
+    for atom in group.atoms:
+        size = lines.size(atom.first, atom.last)
+        if atom.found is not None and size > most and (atom.found.strong or not group.strong):
+            best, most = atom, size
+    if best is not None and best.found is not None:
+        if best.found.strong or most > _DOMINANT * lines.size(group.first, group.last):
+            kind = best.found.kind
+            if kind == "function" and best.owner.kind in {"class", "struct", "impl", "trait", "interface"}:
+                kind = "method"
+            return kind, best.owner.path(best.found.name)
+    owner = next((a.owner for a in group.atoms if a.owner.symbol), group.atoms[0].owner)
+    if owner.symbol and owner.row >= group.first and owner.row <= group.last:
+        return owner.kind, owner.symbol
+    return "block", owner.symbol

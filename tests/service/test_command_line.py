@@ -1,0 +1,144 @@
+"""The command line as a person and a script use it."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auto_context.cli import progress_text
+from auto_context.service.client import ServiceClient
+from support import make_shop, wait_until
+
+COMMAND = [sys.executable, "-m", "auto_context"]
+
+
+def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=120, **options)
+
+
+def test_hits_none_and_errors_have_their_exit_status(shop: Path) -> None:
+    found = run("search", "RetryPolicy", "--root", str(shop))
+    assert found.returncode == 0
+    assert re.match(r"src/uploads\.py:\d+-\d+  RetryPolicy", found.stdout)
+    assert "\033" not in found.stdout
+    none = run("search", "RetryPolicy", "--root", str(shop), "--path", "absent/*")
+    assert (none.returncode, none.stdout, none.stderr) == (1, "", "no hits\n")
+    wrong = run("search", "RetryPolicy", "--root", "/absent")
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("auto-context: /absent does not exist (path_missing)\n")
+    assert "Traceback" not in wrong.stderr
+
+
+def test_json_has_the_documented_keys(shop: Path) -> None:
+    reply = json.loads(run("search", "basket", "--root", str(shop), "--json", "--limit", "3").stdout)
+    assert list(reply) == ["query", "root", "branch", "took_ms", "legs", "coverage", "hits"]
+    assert set(reply["legs"]) == {"lexical", "path", "vector"}
+    assert len(reply["hits"]) == 3
+    assert list(reply["hits"][0]) == [
+        "path", "start_line", "end_line", "focus", "symbol", "kind", "language", "score", "legs", "fresh", "text",
+    ]  # fmt: skip
+
+
+def test_errors_are_json_when_json_was_asked_for() -> None:
+    done = run("index", "/absent", "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["error"]["code"] == "path_missing"
+
+
+def test_options_narrow_the_search(shop: Path) -> None:
+    reply = json.loads(run("search", "count", "--root", str(shop), "--json", "--language", "go").stdout)
+    assert {hit["language"] for hit in reply["hits"]} == {"go"}
+    assert run("search", "count", "--root", str(shop), "--threshold", "0.99").returncode == 1
+    inside = json.loads(run("search", "basket", "--json", cwd=shop / "web").stdout)
+    assert inside["root"] == str(shop / "web")
+    assert all("/" not in hit["path"] for hit in inside["hits"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nonsense"],
+        ["search"],
+        ["search", "x", "--limit", "0"],
+        ["search", "x", "--limit", "many"],
+        ["search", "x", "--threshold", "2"],
+        ["search", "x", "--unknown"],
+        ["service", "dance"],
+    ],
+)
+def test_wrong_usage_is_status_2_without_a_traceback(arguments: list[str]) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert "usage:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_that_was_never_indexed_is_indexed_first(tmp_path: Path, client: ServiceClient) -> None:
+    assert client
+    folder = make_shop(tmp_path / "fresh")
+    done = run("search", "auth flow", "--root", str(folder), "--limit", "1")
+    assert done.returncode == 0
+    assert done.stdout.startswith("src/accounts.py")
+    assert "is not indexed yet" in done.stderr
+
+
+def test_index_and_status_tell_what_they_did(shop: Path) -> None:
+    report = json.loads(run("index", str(shop), "--json").stdout)
+    assert (report["branch"], report["embedded_chunks"]) == ("main", 0)
+    assert f"{report['files']} files" in run("index", str(shop)).stdout
+    assert "100% embedded" in run("status", str(shop)).stdout
+    assert json.loads(run("status", str(shop), "--json").stdout)["repository"]["indexed"]
+    assert "worker" in run("service", "status").stdout
+
+
+def test_a_reader_that_has_enough_is_no_error(shop: Path) -> None:
+    line = f"'{sys.executable}' -m auto_context search basket --root '{shop}' | head -1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stderr == ""
+
+
+def test_the_progress_line_shows_files_chunks_percent_and_time_left() -> None:
+    base = {"files_done": 3, "files_total": 9, "chunks_done": 0, "chunks_total": 40, "percent": 6.7, "eta_s": None}
+    assert progress_text({**base, "phase": "chunk"}) == "reading 3/9 files, 40 chunks, 7%"
+    embedding = {**base, "phase": "embed", "chunks_done": 20, "percent": 60.0, "eta_s": 200.0}
+    assert progress_text(embedding) == "embedding 20/40 chunks, 9 files read, 60%, 3 min left"
+
+
+def test_a_terminal_sees_one_progress_line_and_ctrl_c_cancels(tmp_path: Path, client: ServiceClient) -> None:
+    folder = tmp_path / "large"
+    folder.mkdir()
+    for number in range(1500):
+        (folder / f"{number}.py").write_text(f"def function_{number}():\n    return {number} * 'some text to embed'\n")
+    leader, follower = pty.openpty()
+    child = subprocess.Popen(
+        [*COMMAND, "index", str(folder)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=follower
+    )
+    os.close(follower)
+    seen = b""
+    while b"embedding" not in seen:
+        seen += os.read(leader, 4096)
+    child.send_signal(signal.SIGINT)
+    assert child.wait(30) == 130
+    os.close(leader)
+    if child.stdout:
+        child.stdout.close()
+    assert re.search(rb"\r\x1b\[Kembedding \d+/1500 chunks, 1500 files read, \d+%", seen)
+    wait_until(lambda: client.request("GET", "/status", params={"root": str(folder)})["job"] is None)
+    assert client.request("GET", "/status", params={"root": str(folder)})["repository"]["vectors"] < 1500
+
+
+def test_nothing_heavy_is_imported() -> None:
+    code = "import sys, auto_context.cli; print(' '.join(m.split('.')[0] for m in sys.modules))"
+    loaded = set(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    )
+    assert not loaded & {"numpy", "torch", "faiss", "fastapi", "uvicorn", "tantivy", "diskcache", "msgpack", "pydantic"}
