@@ -69,6 +69,7 @@ end
 ---@param callback? auto_context.Callback the job was accepted, or why not
 function M.update(root, opts, callback)
   local known = repo.get(root)
+  known.caught_up = true
   local params = {
     root = root,
     force = opts and opts.force or false,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
 import os
 import signal
@@ -27,6 +28,7 @@ _DIM, _BOLD, _CYAN, _YELLOW, _RESET = "\033[2m", "\033[1m", "\033[36m", "\033[33
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point. Returns the exit status; never raises."""
+    _accept_any_text()
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
@@ -40,6 +42,14 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return status
+
+
+def _accept_any_text() -> None:
+    """File names need not be UTF-8, nor the terminal: print the bytes of the one, escapes on the other."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            is_utf8 = stream.encoding.lower().replace("-", "") == "utf8"
+            stream.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -293,14 +303,7 @@ def _status(options: argparse.Namespace) -> int:
 def _service(options: argparse.Namespace) -> int:
     client = ServiceClient()
     if options.action == "stop":
-        try:
-            client.request("POST", "/service/stop", start=False)
-        except AutoContextError as error:
-            if error.code != "service_unreachable":
-                raise
-            print("no service is running")
-            return 0
-        print("stopped")
+        print("stopped" if client.stop() else "no service is running")
         return 0
     body = client.request("GET", "/status", start=options.action == "start")["service"]
     if options.json:

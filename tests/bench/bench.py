@@ -129,7 +129,7 @@ def index(client: ServiceClient, root: Path) -> tuple[dict[str, Any], dict[str, 
 
 def save_to_searchable(client: ServiceClient, root: Path, rounds: int = 7) -> dict[str, float]:
     """From the debounced save's request until lexical, path and vector find the new text."""
-    taken = []
+    taken: list[float] = []
     target = root / "auto_context_bench_probe.py"
     for turn in range(rounds):
         word = f"zanzibar{turn}quokka"
@@ -169,7 +169,7 @@ def neovim_start(rounds: int = 11) -> dict[str, float] | None:
     binary = os.environ.get("AUTO_CONTEXT_TEST_NVIM", "nvim").split(":")[-1]
     if not shutil.which(binary):
         return None
-    taken = []
+    taken: list[float] = []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
             log = Path(folder) / "startup"

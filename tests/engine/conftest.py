@@ -56,3 +56,11 @@ def shared_shop(tmp_path_factory: pytest.TempPathFactory, worker: LocalWorker) -
     engine.update(folder)
     yield engine, folder
     engine.close()
+
+
+@pytest.fixture
+def tiny_model(tmp_path: Path) -> Path:
+    """Another model: random weights, 32 dimensions."""
+    from tiny_models import write_model  # noqa: PLC0415 - torch and transformers, for few tests
+
+    return write_model(tmp_path / "models")

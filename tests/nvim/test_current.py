@@ -82,7 +82,8 @@ def test_a_repository_without_an_index_gets_one_in_the_picker(child: Child, shop
     child.wait_for(lambda: seen(child, "AutoContextIndexed", root=str(shop), kind="update"), timeout_s=120)
     assert seen(child, "AutoContextIndexed")[0]["branch"] == "main"
     child.wait_for(lambda: "% embedded" in child.text())
-    assert not [line for line in child.lines() if "indexing" in line]
+    child.wait_for(lambda: "indexing" not in child.text())
+    assert len(seen(child, "AutoContextIndexed")) == 1
 
 
 def test_the_first_save_of_a_session_is_found(child: Child, shop: Path) -> None:

@@ -104,7 +104,6 @@ function Source:_catch_up(job)
   local known = repo.get(self.root)
   local others = job and job.kind == 'update' and not index.busy(self.root)
   if others or (config.get().auto_update and not known.caught_up) then
-    known.caught_up = true
     index.update(self.root)
   end
 end

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from auto_context.chunk.kinds import plain_kind
 from auto_context.chunk.lines import Lines
 from auto_context.types import Chunk
 
@@ -19,6 +20,7 @@ _STRETCH = 1.25
 """How much larger than the budget a chunk may be to keep a definition's first line with what follows it."""
 _DOMINANT = 0.5
 _MOST_SYMBOL_CHARS = 160
+_HOLDS_METHODS = frozenset({"class", "struct", "impl", "trait", "interface", "enum"})
 
 
 class Owner(NamedTuple):
@@ -79,6 +81,7 @@ def merge_atoms(atoms: list[Atom], lines: Lines, max_chars: int) -> list[Chunk]:
         if last < first:
             continue
         kind, symbol = _label(group, lines)
+        kind = plain_kind(kind)
         rows = [(first, last)]
         if lines.size(first, last) > max_chars * _STRETCH:
             # Rows between nodes that the grammar passed over.
@@ -135,9 +138,9 @@ def _drop_crumbs(groups: list[_Group], lines: Lines, max_chars: int) -> list[_Gr
             kept.append(group)
             continue
         size = lines.size(previous.first, group.last)
-        if _is_crumb(previous, lines) and size <= max_chars * (_STRETCH if _opens(previous, group) else 1):
-            kept[-1] = _joined(previous, group)
-        elif _is_crumb(group, lines) and not group.introduces and not _is_header(group) and size <= max_chars:
+        budget = max_chars * (_STRETCH if _opens(previous, group) else 1)
+        ends = _is_crumb(group, lines) and not group.introduces and not _is_header(group)
+        if (_is_crumb(previous, lines) and size <= budget) or (ends and size <= max_chars):
             kept[-1] = _joined(previous, group)
         else:
             kept.append(group)
@@ -170,12 +173,12 @@ def _label(group: _Group, lines: Lines) -> tuple[str, str]:
         size = lines.size(atom.first, atom.last)
         if atom.found is not None and size > most and (atom.found.strong or not group.strong):
             best, most = atom, size
-    if best is not None and best.found is not None:
-        if best.found.strong or most > _DOMINANT * lines.size(group.first, group.last):
-            kind = best.found.kind
-            if kind == "function" and best.owner.kind in {"class", "struct", "impl", "trait", "interface"}:
-                kind = "method"
-            return kind, best.owner.path(best.found.name)
+    share = most / lines.size(group.first, group.last)
+    if best is not None and best.found is not None and (best.found.strong or share > _DOMINANT):
+        kind = best.found.kind
+        if kind == "function" and best.owner.kind in _HOLDS_METHODS:
+            kind = "method"
+        return kind, best.owner.path(best.found.name)
     owner = next((a.owner for a in group.atoms if a.owner.symbol), group.atoms[0].owner)
     if owner.symbol and owner.row >= group.first and owner.row <= group.last:
         return owner.kind, owner.symbol

@@ -94,7 +94,7 @@ def _overlap(lines: Lines, previous: int, start: int) -> int:
 
 
 def _pieces(lines: Lines, first: int, last: int, max_chars: int) -> Iterator[tuple[int, int]]:
-    """Paragraphs, with the blank lines after them; fenced code stays together; what is too large is cut at sentences."""
+    """Paragraphs, with the blank lines after them; fenced code stays whole; what is too large is cut at sentences."""
     start, fence = first, ""
     for row in range(first, last + 1):
         fence = _fence_after(lines.all[row], fence)

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from collections.abc import Callable
 from typing import NamedTuple
 
 from tree_sitter import Node
+
+from auto_context.chunk.kinds import (
+    ASSIGNMENTS,
+    LISP,
+    LISP_LANGUAGES,
+    WEAK,
+    WRAPPERS,
+    exact_kind,
+    may_define,
+    strong_kind,
+)
 
 
 class Definition(NamedTuple):
@@ -20,68 +31,6 @@ class Definition(NamedTuple):
     strong: bool
 
 
-_KINDS = {
-    "function": "function func fun fn subroutine procedure proc subprogram defun operator trigger",
-    "method": "method constructor destructor init deinit accessor getter setter rpc",
-    "class": "class object record contract actor mixin component entity model",
-    "struct": "struct union",
-    "interface": "interface protocol signature_declaration service",
-    "trait": "trait typeclass concept",
-    "enum": "enum enumeration",
-    "type": "type alias typedef newtype data synonym message scalar input",
-    "module": "module mod namespace library",
-    "impl": "impl extension instance implementation category",
-    "macro": "macro",
-    "test": "test testdecl",
-}
-_KIND_OF = {word: kind for kind, words in _KINDS.items() for word in words.split()}
-_ENDINGS = frozenset(
-    "definition declaration item specifier decl def spec statement binding macro implementation type proto".split()
-)
-_WHOLE_TYPES = {
-    # Definitions whose type is one plain word, or a word that the rules would take for something else.
-    "class": "class", "module": "module", "method": "method", "singleton_method": "method", "function": "function",
-    "instance": "impl", "data_type": "type", "newtype": "type", "type_synonym": "type", "message": "type",
-    "service": "interface", "rpc": "method", "enum": "enum", "type_spec": "type", "type_alias": "type",
-    "type_definition": "type", "type_declaration": "type", "type_item": "type", "TestDecl": "test",
-    "internal_module": "module", "preproc_function_def": "macro", "macro_definition": "macro", "macro_def": "macro",
-    "macro_rules": "macro", "value_definition": "function", "contract_declaration": "class", "internal_class": "class",
-    "subroutine_declaration_statement": "function", "subroutine_declaration": "function",
-    "constructor_definition": "method", "fallback_receive_definition": "method", "function_clause": "function",
-    "class_implementation": "class", "class_interface": "class", "protocol_declaration": "interface",
-    "create_function": "function", "create_table": "table", "create_view": "table", "create_procedure": "function",
-    "create_trigger": "function", "create_type": "type", "create_materialized_view": "table", "create_index": "table",
-    "function_signature": "function", "function_statement": "function", "procedure_declaration": "function",
-    "abstract_class_declaration": "class", "companion_object": "class", "arrow_function": "", "function_type": "",
-    "class_type": "", "record_type": "", "struct_type": "", "enum_type": "", "object_type": "", "method_type": "",
-    "module_type": "", "interface_type": "", "union_type": "", "type_binding": "type", "let_binding": "function",
-    "module_binding": "module", "class_statement": "class", "FnProto": "", "import_statement": "", "proto": "",
-    "method_spec": "method", "data_declaration": "type", "type_statement": "", "input_statement": "",
-    "test_statement": "", "object_statement": "", "function_macro": "macro", "const_spec": "", "var_spec": "",
-    "property_declaration": "", "module_statement": "module", "subroutine_statement": "", "init_declarator": "",
-}  # fmt: skip
-"""What the rules below get wrong or cannot know; "" is no definition."""
-
-_WEAK = {
-    "table": "section", "table_array_element": "section", "section": "section", "block_mapping_pair": "key",
-    "block": "block", "rule": "rule", "rule_set": "rule", "media_statement": "rule", "mixin_statement": "rule",
-    "const_declaration": "variable", "var_declaration": "variable", "const_item": "variable",
-    "static_item": "variable", "val_definition": "variable", "preproc_def": "macro", "binding": "key", "target": "rule",
-    "recipe": "rule",
-}  # fmt: skip
-_WRAPPERS = frozenset(
-    "export_statement decorated_definition template_declaration ambient_declaration expression_statement statement "
-    "type_declaration source_element top_level_statement annotated_declaration local_declaration Decl "
-    "labeled_statement declaration fun_decl value_declaration function_definition_statement export_declaration "
-    "attributed_statement definition type_system_definition toplevel_def unit".split()
-)
-"""Nodes that stand for the one definition inside them."""
-
-_ASSIGNMENTS = frozenset(
-    "lexical_declaration variable_declaration variable_declarator assignment_expression assignment_statement "
-    "assignment field_definition public_field_definition binary_operator property_definition pair "
-    "short_var_declaration let_statement VarDecl".split()
-)
 _VALUE = re.compile(r"(function|lambda|closure|arrow|func_literal|fn_|anonymous_fun|ContainerDecl|^class$|class_expr)")
 _NO_VALUE = re.compile(r"call|type|invocation|apply")
 _IDENTIFIER = re.compile(
@@ -93,11 +42,10 @@ _INNER = re.compile(
     r"signature|declaration$|_head$|_binding$|object_reference|call_expression$|header|prototype|FnProto|VarDecl|"
     r"function_name|clause$|_statement$|module$|spec$|template_type|generic_type|user_type"
 )
-_LISP = frozenset({"list_lit", "list", "list_literal", "sexp", "special_form", "defun", "function_definition"})
-_LISP_LANGUAGES = frozenset(
-    {"clojure", "commonlisp", "elisp", "scheme", "racket", "fennel", "janet", "yuck", "clarity"}
-)
-_LISP_KINDS = (("macro", "macro"), ("class", "class"), ("struct", "struct"), ("record", "struct"), ("type", "type"))
+_LISP_KINDS = (
+    ("macro", "macro"), ("protocol", "interface"), ("class", "class"), ("struct", "struct"), ("record", "struct"),
+    ("type", "type"),
+)  # fmt: skip
 _ELIXIR = {
     "defmodule": "module", "def": "function", "defp": "function", "defmacro": "macro", "defmacrop": "macro",
     "defprotocol": "interface", "defimpl": "impl", "defguard": "function", "test": "test", "describe": "test",
@@ -112,6 +60,8 @@ _EXPORTED = re.compile(r"^(?:module\.)?exports\.|\.prototype(?=\.)|^\$?this\.|^s
 
 def definition(node: Node, language: str) -> Definition | None:
     """What a node defines, None when nothing that is worth a name."""
+    if not may_define(node.type, language):
+        return None
     inner: Node | None = node
     for _ in range(_DEEPEST_NAME):
         if inner is None:
@@ -119,7 +69,7 @@ def definition(node: Node, language: str) -> Definition | None:
         found = _plain(inner, language)
         if found is not None:
             return found
-        if inner.type not in _WRAPPERS:
+        if inner.type not in WRAPPERS:
             return None
         inner = _wrapped(inner)
     return None
@@ -127,34 +77,21 @@ def definition(node: Node, language: str) -> Definition | None:
 
 def _plain(node: Node, language: str) -> Definition | None:
     kind = node.type
-    if language in _LISP_LANGUAGES and kind in _LISP:
+    if language in LISP_LANGUAGES and kind in LISP:
         return _lisp(node)
-    if kind == "call" and language == "elixir":
-        return _elixir(node)
-    if kind == "call_expression":
-        return _test_call(node)
-    if kind in _ASSIGNMENTS:
-        return _assignment(node)
-    strong = _strong_kind(kind)
+    special = _SPECIAL.get("elixir_call" if kind == "call" and language == "elixir" else kind)
+    if special is None and kind in ASSIGNMENTS:
+        special = _assignment
+    if special is not None:
+        return special(node)
+    strong = strong_kind(kind)
     if strong and not (kind.endswith("_specifier") and node.child_by_field_name("body") is None):
         name = _qualified(node, kind)
-        return Definition(strong, name, strong=True) if name else None
-    if kind in _WEAK:
+        return Definition(exact_kind(node, strong, name), name, strong=True) if name else None
+    if kind in WEAK:
         name = _block_name(node) if kind == "block" else _name(node)
-        return Definition(_WEAK[kind], name, strong=False) if name else None
+        return Definition(WEAK[kind], name, strong=False) if name else None
     return None
-
-
-@lru_cache(maxsize=None)  # node types are few
-def _strong_kind(kind: str) -> str:
-    """The kind of definition a type of node stands for, "" for none."""
-    whole = _WHOLE_TYPES.get(kind)
-    if whole is not None:
-        return whole
-    *words, ending = kind.split("_")
-    if not words or ending not in _ENDINGS or ending in {"type", "statement", "proto"}:
-        return ""
-    return _KIND_OF.get(words[-1], "")
 
 
 def _wrapped(node: Node) -> Node | None:
@@ -163,9 +100,7 @@ def _wrapped(node: Node) -> Node | None:
         child = node.child_by_field_name(field)
         if child is not None:
             return child
-    candidates = [
-        c for c in node.named_children if _strong_kind(c.type) or c.type in _ASSIGNMENTS or c.type in _WRAPPERS
-    ]
+    candidates = [c for c in node.named_children if strong_kind(c.type) or c.type in ASSIGNMENTS or c.type in WRAPPERS]
     if candidates:
         return candidates[-1]
     return node.named_child(0) if node.named_child_count == 1 else None
@@ -235,13 +170,14 @@ def _assignment(node: Node) -> Definition | None:
         inner = inner.named_child(0)
     shape = inner.type if inner is not None else ""
     if target.type == "call_expression" or (_VALUE.search(shape) and not _NO_VALUE.search(shape)):
-        return Definition("class" if "lass" in shape else "function", name, strong=True)
+        kind = "class" if "lass" in shape else "struct" if "Container" in shape else "function"
+        return Definition(kind, name, strong=True)
     return Definition("variable", name, strong=False)
 
 
 def _sides(node: Node) -> tuple[Node | None, Node | None]:
     if node.type in {"lexical_declaration", "variable_declaration", "let_statement"}:
-        inner = next((c for c in node.named_children if c.type in _ASSIGNMENTS), None)
+        inner = next((c for c in node.named_children if c.type in ASSIGNMENTS), None)
         if inner is not None:
             return _sides(inner)
     target = value = None
@@ -298,3 +234,6 @@ def _block_name(node: Node) -> str:
     """Of a Terraform block: its labels."""
     labels = [_text(c).strip('"') for c in node.named_children if c.type in {"identifier", "string_lit"}]
     return ".".join(labels) if labels else ""
+
+
+_SPECIAL: dict[str, Callable[[Node], Definition | None]] = {"elixir_call": _elixir, "call_expression": _test_call}

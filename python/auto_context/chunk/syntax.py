@@ -15,7 +15,8 @@ from auto_context.chunk.merge import Atom, Owner, merge_atoms
 from auto_context.chunk.symbols import definition
 from auto_context.types import Chunk
 
-_READ_BYTES = 1 << 16
+_READ_BYTES = 1 << 12
+"""Handed to the parser at a time, and copied again for every name that is read from a node: so not many."""
 _CHECK_EVERY = 256
 _TRANSPARENT = re.compile(
     r"^(preproc_(if|ifdef|else|elif).*|linkage_specification|declarations?|declaration_list|body|source|program|unit|"
@@ -30,6 +31,8 @@ _LEADING = re.compile(
     r"comment|^attribute_item$|^decorator$|annotation|^signature$|^pragma|^attribute$|^spec$|doc_string"
 )
 _CPP_HEADER = re.compile(r"^\s*(?:class\s+\w|namespace\s+\w|template\s*<|using\s+\w)", re.MULTILINE)
+_OUTER = frozenset({"", "module"})
+"""Kinds of definitions that only hold others together."""
 _LARGEST_SMALL_TREE = 200
 """A node over fewer rows than this is worth looking into for definitions."""
 
@@ -111,7 +114,11 @@ def _atoms(root: Node, lines: Lines, language: str, max_chars: int, deadline: fl
         leading = owner.row != first and bool(_LEADING.search(node.type))
         found = definition(node, language) if node is not root and not leading and node.is_named else None
         size = lines.size(first, last)
-        if node is root or size > max_chars or _is_transparent(node, first, last, in_definition=owner is not top):
+        if (
+            node is root
+            or size > max_chars
+            or _is_transparent(node, first, last, in_definition=owner.kind not in _OUTER)
+        ):
             children = node.children
             if children:
                 inside = owner if found is None else owner.enter(found, first, len(atoms))

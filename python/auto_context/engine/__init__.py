@@ -37,8 +37,9 @@ class Engine:
         data_dir: where indexes live; made when missing.
         settings: the user's.
         worker: runs the heavy work; a thread of this process when None. The caller closes what it passes.
-        refresh: told (root, seconds) when a search meets a view that is not of the branch checked out now, to bring
-            it up to date within that time. Without it the engine does so itself, in the searching thread.
+        refresh: told (root, seconds) when a search meets a view that is not of the branch checked out now, or vectors
+            of another model, to bring it up to date within that time. Without it the engine follows a branch itself,
+            in the searching thread.
     """
 
     def __init__(
@@ -160,7 +161,12 @@ class Engine:
         repository.use_last_model()
         repository.load_rows(worktree.view)
         search = Search(repository, resolved, worktree.view, self._worker, self._query_vectors, request)
-        return search.run(branch)
+        reply = search.run(branch)
+        if search.other_model:
+            self._query_vectors.forget()
+            if self._refresh is not None:
+                self._refresh(resolved.path, 0.0)
+        return reply
 
     def branch_moved(self, root: Path) -> bool:
         """Whether the branch checked out is another than the one of the indexed view."""

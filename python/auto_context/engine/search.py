@@ -96,6 +96,8 @@ class Search:
         self._request = request
         self._query = request.query[:_LONGEST_QUERY]
         self._intent: Intent = intent_of(self._query)
+        self.other_model = False
+        """Whether the query came back from another model than the one the vectors are of."""
         self._nameless: list[str] = []
         """Files without content that the path leg found; their candidates' ids are ``~index`` into this."""
         self._states: dict[str, LegState] = {"lexical": "ok", "path": "ok", "vector": "ok"}
@@ -253,7 +255,9 @@ class Search:
             self._states["vector"] = "down"
             return None
         if result["fingerprint"] != self._repository.model:
+            # Vectors of two models are never compared: this leg waits until the view is embedded anew.
             self._states["vector"] = "empty"
+            self.other_model = True
             return None
         vector: NDArray[np.float32] = np.frombuffer(result["vector"], "<f4").astype(np.float32)
         return vector

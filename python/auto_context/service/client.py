@@ -53,9 +53,9 @@ class ServiceClient:
 
     def __init__(self, data_dir: Path | None = None) -> None:
         paths.require_supported_platform()
-        self._data_dir = data_dir or paths.data_dir()
-        stem = paths.runtime_dir() / paths.service_name(self._data_dir, PROTOCOL)
-        self._socket = f"{stem}.sock"
+        self._data_dir = os.path.abspath(data_dir or paths.data_dir())
+        stem = paths.runtime_dir() / paths.service_name(Path(self._data_dir), PROTOCOL)
+        self._socket = os.path.abspath(f"{stem}.sock")
         self._local = threading.local()
         self._starting = threading.Lock()
         self._checked = False
@@ -90,7 +90,7 @@ class ServiceClient:
         try:
             self._ensure(start=start)
             return self._send(method, target, body, patience)
-        except (ConnectionError, http.client.HTTPException, FileNotFoundError):
+        except (OSError, http.client.HTTPException):
             # The service ended under us, or ended long ago and left its socket.
             self._drop()
             self._checked = False
@@ -99,6 +99,22 @@ class ServiceClient:
             return self._send(method, target, body, patience)
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from error
+
+    def stop(self) -> bool:
+        """End the service and wait until it answers no more; False when none ran.
+
+        Raises:
+            AutoContextError: ``service_failed`` when it does not end.
+        """
+        if self._handshake() is None:
+            return False
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            self._send("POST", "/service/stop", {}, _STOP_LIMIT_S)
+        self._drop()
+        self._checked = False
+        if not self._wait(lambda: self._handshake() is None, _STOP_LIMIT_S):
+            raise AutoContextError("service_failed", "the running service does not end")
+        return True
 
     def close(self) -> None:
         """Close this thread's connection."""
@@ -124,7 +140,10 @@ class ServiceClient:
         except OSError:
             self._drop()
             raise
-        result: dict[str, Any] = json.loads(data)
+        try:
+            result: dict[str, Any] = json.loads(data)
+        except ValueError as error:
+            raise AutoContextError("bad_request", f"the service refused it: {data[:100]!r}") from error
         if answer.status >= _FAILED:
             raise AutoContextError.from_dict(result.get("error", {}))
         return result
@@ -148,7 +167,7 @@ class ServiceClient:
             if version is None and not start:
                 raise AutoContextError("service_unreachable", "no service is running")
             if version is not None and start and release(version) < release(__version__):
-                self._replace()
+                self.stop()
                 version = None
             if version is None:
                 self._start()
@@ -169,26 +188,45 @@ class ServiceClient:
             raise AutoContextError("service_newer", f"the running service speaks protocol {answer.get('protocol')}")
         return str(answer.get("version", "0"))
 
-    def _replace(self) -> None:
-        with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
-            self._send("POST", "/service/stop", {}, 10.0)
-        self._drop()
-        self._wait(lambda: self._handshake() is None, _STOP_LIMIT_S)
-
     def _start(self) -> None:
-        log_dir = paths.log_dir()
-        log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        log = log_dir / "service.err"
-        with log.open("ab") as output:
-            # -P: the folder we happen to stand in must never be importable.
-            command = [sys.executable, "-P", "-m", "auto_context.service", "--data-dir", str(self._data_dir)]
-            child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
-            )
-        answered = self._wait(lambda: self._handshake() is not None or _failed(child), _START_LIMIT_S)
-        if not answered or _failed(child):
+        log_dir = os.path.abspath(paths.private_dir(paths.log_dir()))
+        log = Path(log_dir) / "service.err"
+        # The service stands elsewhere: a relative folder would be another one there.
+        environment = {
+            **os.environ,
+            "AUTO_CONTEXT_CONFIG_DIR": os.path.abspath(paths.config_dir()),
+            "AUTO_CONTEXT_LOG_DIR": log_dir,
+            "AUTO_CONTEXT_RUNTIME_DIR": os.path.dirname(self._socket),
+        }
+        # -P: the folder we happen to stand in must never be importable.
+        command = [sys.executable, "-P", "-m", "auto_context.service", "--data-dir", self._data_dir]
+
+        def spawn() -> subprocess.Popen[bytes]:
+            with log.open("ab") as output:
+                return subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                    cwd="/",
+                    env=environment,
+                )
+
+        child = spawn()
+
+        def settled() -> bool:
+            nonlocal child
+            if self._handshake() is not None or _failed(child):
+                return True
+            if child.poll() == 0:
+                # It met a service that held the lock but answers nobody any more: that one is ending.
+                child = spawn()
+            return False
+
+        if not self._wait(settled, _START_LIMIT_S) or _failed(child):
             raise AutoContextError(
-                "service_failed", f"the service did not start: {_last_line(log)}", f"read {log_dir / 'service.log'}"
+                "service_failed", f"the service did not start: {_last_line(log)}", f"read {log_dir}/service.log"
             )
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import threading
@@ -14,7 +15,7 @@ import anyio.to_thread
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from auto_context import __version__
@@ -33,10 +34,28 @@ _LONGEST_POLL_MS = 30_000
 _CLOSE_LIMIT_S = 3.0
 
 
+class _Json(JSONResponse):
+    """JSON in ASCII: a file name that is no UTF-8 has characters that only escapes can carry."""
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        return json.dumps(content, separators=(",", ":")).encode("ascii")
+
+
+def _absolute(path: str) -> str:
+    # The service stands at "/": a path relative to whoever asks would be another one here.
+    if not os.path.isabs(path):
+        raise ValueError("must be an absolute path")
+    return path
+
+
+Root = Annotated[str, AfterValidator(_absolute)]
+
+
 class UpdateBody(BaseModel):
     """Ask for a whole update."""
 
-    root: str
+    root: Root
     force: bool = False
     confirmed: bool = False
 
@@ -44,7 +63,7 @@ class UpdateBody(BaseModel):
 class IncrementalBody(BaseModel):
     """Ask for an update of single files, absolute or relative to the root."""
 
-    root: str
+    root: Root
     paths: list[str] = Field(max_length=10_000)
 
 
@@ -155,7 +174,9 @@ class Service:
 
 def create_app(service: Service) -> FastAPI:
     """The routes over a service."""
-    app = FastAPI(title="auto-context", version=__version__, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="auto-context", version=__version__, docs_url=None, redoc_url=None, default_response_class=_Json
+    )
     _add_errors(app)
     _add_index_routes(app, service)
     _add_service_routes(app, service)
@@ -173,7 +194,7 @@ def _add_index_routes(app: FastAPI, service: Service) -> None:
     @app.get("/search")
     def search(
         query: str,
-        root: str,
+        root: Root,
         limit: Annotated[int, Query(ge=0, le=200)] = 10,
         path: str | None = None,
         language: str | None = None,
@@ -182,7 +203,7 @@ def _add_index_routes(app: FastAPI, service: Service) -> None:
     ) -> JSONResponse:
         """The best hits for a query in a folder."""
         request = SearchRequest(query, root, limit, path, language, threshold, wait_ms)
-        return JSONResponse(service.engine.search(request).to_dict())
+        return _Json(service.engine.search(request).to_dict())
 
     @app.post("/index/update", status_code=202)
     def update(body: UpdateBody) -> dict[str, str]:
@@ -222,7 +243,7 @@ def _add_service_routes(app: FastAPI, service: Service) -> None:
         }
 
     @app.get("/status")
-    def status(root: str | None = None) -> dict[str, Any]:
+    def status(root: Root | None = None) -> dict[str, Any]:
         """The service, and what is known of a folder."""
         body: dict[str, Any] = {"service": service.describe(), "repository": None, "job": None}
         if root is not None:
@@ -246,7 +267,7 @@ def _add_service_routes(app: FastAPI, service: Service) -> None:
 
 def _add_errors(app: FastAPI) -> None:
     def answer(error: AutoContextError, status: int | None = None) -> JSONResponse:
-        return JSONResponse({"error": error.to_dict()}, status or error.spec.http_status)
+        return _Json({"error": error.to_dict()}, status or error.spec.http_status)
 
     @app.exception_handler(AutoContextError)
     def coded(_: Request, error: AutoContextError) -> JSONResponse:
@@ -256,7 +277,7 @@ def _add_errors(app: FastAPI) -> None:
     def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"][1:]) or "body"
-        return answer(AutoContextError("bad_request", f"{name}: {first['msg']}"))
+        return answer(AutoContextError("bad_request", f"{name}: {first['msg'].removeprefix('Value error, ')}"))
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> JSONResponse:

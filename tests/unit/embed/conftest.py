@@ -1,72 +1,17 @@
 """Tiny models with random weights, laid out as real ones are."""
 
-import json
-import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, ModernBertConfig, ModernBertModel
 
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-WORDS = [*SPECIAL, *re.findall(r"\S+", "query passage : red green blue heron basket upload retry login token the a of")]
+from tiny_models import write_model
+
 MakeModel = Callable[..., Path]
-
-
-def _tokenizer() -> Tokenizer:
-    tokenizer = Tokenizer(models.WordLevel({word: at for at, word in enumerate(WORDS)}, unk_token=SPECIAL[1]))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    # What a published tokenizer.json may carry and must not decide anything.
-    tokenizer.enable_padding(length=8, pad_id=0, pad_token=SPECIAL[0])
-    tokenizer.enable_truncation(4)
-    return tokenizer
-
-
-def _network(kind: str) -> Any:
-    torch.manual_seed(7)
-    sizes: dict[str, Any] = {
-        "vocab_size": len(WORDS),
-        "hidden_size": 32,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-    }
-    if kind == "modernbert":
-        special: dict[str, Any] = {
-            "pad_token_id": 0,
-            "bos_token_id": 2,
-            "eos_token_id": 3,
-            "cls_token_id": 2,
-            "sep_token_id": 3,
-        }
-        return ModernBertModel(ModernBertConfig(**sizes, **special, intermediate_size=48, max_position_embeddings=64))
-    return BertModel(BertConfig(**sizes, intermediate_size=64, max_position_embeddings=64))
 
 
 @pytest.fixture
 def make_model(tmp_path: Path) -> MakeModel:
-    """Write a model's folder: its kind, pooling, and the files beside it as JSON."""
-
-    def make(kind: str = "bert", *, pooling: str | None = "mean_tokens", files: dict[str, Any] | None = None) -> Path:
-        folder = tmp_path / f"tiny-{kind}-{pooling}"
-        _network(kind).save_pretrained(folder, safe_serialization=True)
-        _tokenizer().save(str(folder / "tokenizer.json"))
-        extra = dict(files or {})
-        if pooling is not None:
-            types = "sentence_transformers.models."
-            extra["modules.json"] = [
-                {"path": "", "type": f"{types}Transformer"},
-                {"path": "1_Pooling", "type": f"{types}Pooling"},
-            ]
-            extra["1_Pooling/config.json"] = {"word_embedding_dimension": 32, f"pooling_mode_{pooling}": True}
-        for name, content in extra.items():
-            (folder / name).parent.mkdir(exist_ok=True)
-            (folder / name).write_text(json.dumps(content))
-        return folder
-
-    return make
+    """Write a model's folder; see ``write_model``."""
+    return partial(write_model, tmp_path)

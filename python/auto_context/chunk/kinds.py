@@ -1,0 +1,172 @@
+"""Which types of syntax nodes define something, over all grammars: mostly data."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from tree_sitter import Node
+
+_KINDS = {
+    "function": "function func fun fn subroutine procedure proc subprogram defun operator trigger",
+    "method": "method constructor destructor init deinit accessor getter setter rpc",
+    "class": "class object record contract actor mixin component entity model",
+    "struct": "struct union",
+    "interface": "interface protocol signature_declaration service",
+    "trait": "trait typeclass concept",
+    "enum": "enum enumeration",
+    "type": "type alias typedef newtype data synonym message scalar input",
+    "module": "module mod namespace library",
+    "impl": "impl extension instance implementation category",
+    "macro": "macro",
+    "test": "test testdecl",
+}
+_KIND_OF = {word: kind for kind, words in _KINDS.items() for word in words.split()}
+_ENDINGS = frozenset(
+    {
+        "definition",
+        "declaration",
+        "item",
+        "specifier",
+        "decl",
+        "def",
+        "spec",
+        "statement",
+        "binding",
+        "macro",
+        "implementation",
+        "type",
+        "proto",
+    }
+)
+_WHOLE_TYPES = {
+    # Definitions whose type is one plain word, or a word that the rules would take for something else.
+    "class": "class", "module": "module", "method": "method", "singleton_method": "method", "function": "function",
+    "instance": "impl", "data_type": "type", "newtype": "type", "type_synonym": "type", "message": "type",
+    "service": "interface", "rpc": "method", "enum": "enum", "type_spec": "type", "type_alias": "type",
+    "type_definition": "type", "type_declaration": "type", "type_item": "type", "TestDecl": "test",
+    "internal_module": "module", "preproc_function_def": "macro", "macro_definition": "macro", "macro_def": "macro",
+    "macro_rules": "macro", "value_definition": "function", "contract_declaration": "class", "internal_class": "class",
+    "subroutine_declaration_statement": "function", "subroutine_declaration": "function",
+    "constructor_definition": "method", "fallback_receive_definition": "method", "function_clause": "function",
+    "class_implementation": "class", "class_interface": "class", "protocol_declaration": "interface",
+    "create_function": "function", "create_table": "table", "create_view": "table", "create_procedure": "function",
+    "create_trigger": "function", "create_type": "type", "create_materialized_view": "table", "create_index": "table",
+    "function_signature": "function", "function_statement": "function", "procedure_declaration": "function",
+    "abstract_class_declaration": "class", "companion_object": "class", "arrow_function": "", "function_type": "",
+    "class_type": "", "record_type": "", "struct_type": "", "enum_type": "", "object_type": "", "method_type": "",
+    "module_type": "", "interface_type": "", "union_type": "", "type_binding": "type", "let_binding": "function",
+    "module_binding": "module", "class_statement": "class", "FnProto": "function", "import_statement": "", "proto": "",
+    "method_spec": "method", "data_declaration": "type", "type_statement": "", "input_statement": "",
+    "test_statement": "", "object_statement": "", "function_macro": "macro", "const_spec": "", "var_spec": "",
+    "property_declaration": "", "module_statement": "module", "subroutine_statement": "", "init_declarator": "",
+}  # fmt: skip
+"""What the rules below get wrong or cannot know; "" is no definition."""
+
+WEAK = {
+    "table": "section", "table_array_element": "section", "section": "section", "block_mapping_pair": "key",
+    "block": "block", "rule": "rule", "rule_set": "rule", "media_statement": "rule", "mixin_statement": "rule",
+    "const_declaration": "variable", "var_declaration": "variable", "const_item": "variable",
+    "static_item": "variable", "val_definition": "variable", "preproc_def": "variable", "binding": "key",
+    "target": "rule", "recipe": "rule",
+}  # fmt: skip
+WRAPPERS = frozenset(
+    {
+        "export_statement",
+        "decorated_definition",
+        "template_declaration",
+        "ambient_declaration",
+        "expression_statement",
+        "statement",
+        "type_declaration",
+        "source_element",
+        "top_level_statement",
+        "annotated_declaration",
+        "local_declaration",
+        "Decl",
+        "labeled_statement",
+        "declaration",
+        "fun_decl",
+        "value_declaration",
+        "function_definition_statement",
+        "export_declaration",
+        "attributed_statement",
+        "definition",
+        "type_system_definition",
+        "toplevel_def",
+        "unit",
+    }
+)
+"""Nodes that stand for the one definition inside them."""
+
+ASSIGNMENTS = frozenset(
+    {
+        "lexical_declaration",
+        "variable_declaration",
+        "variable_declarator",
+        "assignment_expression",
+        "assignment_statement",
+        "assignment",
+        "field_definition",
+        "public_field_definition",
+        "binary_operator",
+        "property_definition",
+        "pair",
+        "short_var_declaration",
+        "let_statement",
+        "VarDecl",
+    }
+)
+LISP = frozenset({"list_lit", "list", "list_literal", "sexp", "special_form", "defun", "function_definition"})
+LISP_LANGUAGES = frozenset({"clojure", "commonlisp", "elisp", "scheme", "racket", "fennel", "janet", "yuck", "clarity"})
+
+
+@cache
+def may_define(kind: str, language: str) -> bool:
+    """Whether nodes of a type are worth a closer look: most are not."""
+    if kind in ASSIGNMENTS or kind in WEAK or kind in WRAPPERS or strong_kind(kind):
+        return True
+    return kind in {"call", "call_expression"} or (language in LISP_LANGUAGES and kind in LISP)
+
+
+@cache  # node types are few
+def strong_kind(kind: str) -> str:
+    """The kind of definition a type of node stands for, "" for none."""
+    whole = _WHOLE_TYPES.get(kind)
+    if whole is not None:
+        return whole
+    *words, ending = kind.split("_")
+    if not words or ending not in _ENDINGS or ending in {"type", "statement", "proto"}:
+        return ""
+    return _KIND_OF.get(words[-1], "")
+
+
+_KEPT = frozenset(
+    {"function", "method", "class", "struct", "interface", "trait", "enum", "type", "module", "impl", "block"}
+)
+
+
+def plain_kind(kind: str) -> str:
+    """The kind as the rest of the program knows it: a macro is called like a function, data are blocks with a name."""
+    if kind in _KEPT:
+        return kind
+    return {"macro": "function", "table": "type"}.get(kind, "block")
+
+
+def exact_kind(node: Node, kind: str, name: str) -> str:
+    """What a node's type leaves open, from what it holds.
+
+    Go says ``type T struct``; Swift and Kotlin have one node for every kind of type; C++ names a method's class.
+    """
+    if kind == "type":
+        spec = node.named_child(0) if node.type == "type_declaration" else node
+        held = spec.child_by_field_name("type") if spec is not None else None
+        return {"struct_type": "struct", "interface_type": "interface"}.get(held.type if held else "", kind)
+    if kind == "class" and node.type == "class_declaration":
+        words = {child.type for child in node.children[:4] if not child.is_named}
+        return next((_SAID[word] for word in _SAID if word in words), kind)
+    if kind == "function" and node.type == "function_definition" and "." in name:
+        return "method" if node.child_by_field_name("declarator") is not None else kind
+    return kind
+
+
+_SAID = {"struct": "struct", "enum": "enum", "interface": "interface", "extension": "impl"}
