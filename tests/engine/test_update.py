@@ -197,6 +197,29 @@ def test_a_cancelled_update_goes_on_where_it_was(open_engine: OpenEngine, shop: 
     assert report.changed == 0
 
 
+def test_a_branch_switch_in_the_middle_of_an_update_starts_it_over(engine: Engine, shop: Path) -> None:
+    git(shop, "switch", "-qc", "feature")
+    (shop / "src/heron.py").write_text("def heron():\n    '''A grey bird by the water.'''\n")
+    git(shop, "rm", "-q", "src/mail.py")
+    git(shop, "add", "-A")
+    git(shop, "commit", "-qm", "birds")
+    git(shop, "switch", "-q", "main")
+    switched: list[str] = []
+
+    def switch_when_embedding(progress: Progress) -> None:
+        if progress.phase == "embed" and not switched:
+            switched.append(git(shop, "switch", "-q", "feature"))
+
+    report = engine.update(shop, progress=switch_when_embedding)
+    assert switched
+    assert report.branch == "feature"
+    assert report.pending_chunks == 0
+    assert paths(engine, shop, "heron")[0] == "src/heron.py"
+    git(shop, "switch", "-q", "main")
+    assert "src/heron.py" not in paths(engine, shop, "heron")
+    assert engine.update(shop).pending_chunks == 0
+
+
 def test_no_update_in_the_middle_of_a_merge(engine: Engine, shop: Path) -> None:
     engine.update(shop)
     (shop / ".git/MERGE_HEAD").write_text(git(shop, "rev-parse", "HEAD"))

@@ -12,7 +12,6 @@ from auto_context import paths
 from auto_context.config import Settings
 from auto_context.engine import Engine
 from auto_context.engine.work import LocalWorker
-from auto_context.service import client as client_module
 from auto_context.service import process
 from auto_context.service.api import PROTOCOL
 from auto_context.service.client import ServiceClient
@@ -20,7 +19,6 @@ from auto_context.service.server import Service
 from auto_context.service.supervisor import WorkerProcess
 from auto_context.types import UpdateReport
 from sandbox import alive, sandboxed
-from support import wait_until
 
 REPORT = UpdateReport("r", "main", 0, 0, 0, 0, 0, 0, {}, {}, 0.0)
 
@@ -135,7 +133,7 @@ def test_a_starter_outlasts_a_service_that_holds_the_lock_and_is_ending(monkeypa
         starts.release()
         return real(*arguments, **options)
 
-    monkeypatch.setattr(client_module.subprocess, "Popen", counted)
+    monkeypatch.setattr(subprocess, "Popen", counted)
     answers: list[int] = []
     starter = threading.Thread(target=lambda: answers.append(ServiceClient().request("GET", "/version")["pid"]))
     starter.start()

@@ -151,22 +151,6 @@ def test_jobs_of_a_repository_take_turns_and_repeated_wishes_join() -> None:
     assert running.count("update /a") == 2
 
 
-def test_a_restart_takes_the_followers_along() -> None:
-    def run(job: Job) -> UpdateReport:
-        if not job.options["force"]:
-            job.cancel.wait(30)
-            raise AutoContextError("cancelled", "stopped")
-        return REPORT
-
-    jobs = Jobs(run)
-    first = jobs.submit("update", "/a", "A", {"force": False})
-    wait_until(lambda: first.state == "running")
-    second = jobs.submit("update", "/a", "A", {"force": True}, restart=True)
-    jobs.wait_ended(second, 30)
-    assert first.state == "cancelled"
-    assert jobs.get(first.id) is second
-
-
 def test_a_queued_job_is_cancelled_at_once_and_closing_ends_all() -> None:
     def run(job: Job) -> UpdateReport:
         job.cancel.wait(30)

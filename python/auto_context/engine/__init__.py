@@ -168,12 +168,6 @@ class Engine:
                 self._refresh(resolved.path, 0.0)
         return reply
 
-    def branch_moved(self, root: Path) -> bool:
-        """Whether the branch checked out is another than the one of the indexed view."""
-        resolved = self._root(root)
-        repository = self._indexed(resolved)
-        return repository is not None and repository.worktree(str(resolved.top)).ref != current_ref(resolved)
-
     def _follow_branch(
         self, root: Root, repository: Repository, worktree: views.Worktree, branch: str, seconds: float
     ) -> None:

@@ -225,13 +225,18 @@ class Repository:
             index = self.vectors
             if index is None:
                 return
-            ready = [
-                number
-                for number in self.without_vectors(view)
-                if self.documents[number].key in self.embedded and self.documents[number].path in self.embedded_paths
-            ]
+            key = (self.model, len(self.embedded), len(self.embedded_paths), len(self._with_vectors))
+            ready = view.derived("ready", key, lambda: self._ready(view))
             for at in range(0, len(ready), _ROWS_PER_READ):
                 self._add_rows(index, ready[at : at + _ROWS_PER_READ])
+
+    def _ready(self, view: View) -> list[int]:
+        """Documents whose vectors are stored and that have no rows yet."""
+        return [
+            number
+            for number in self.without_vectors(view)
+            if self.documents[number].key in self.embedded and self.documents[number].path in self.embedded_paths
+        ]
 
     def _add_rows(self, index: VectorIndex, numbers: Sequence[int]) -> None:
         documents = [self.documents[number] for number in numbers]
@@ -254,8 +259,11 @@ class Repository:
     def vector_count(self, view: View) -> int:
         """How many chunks of a view have a row."""
         with self.lock:
-            return sum(
-                view.entries[path].chunks for path, number in view.documents.items() if number in self._with_vectors
+            known, entries = self._with_vectors, view.entries
+            return view.derived(
+                "vectors",
+                (self.model, len(known)),
+                lambda: sum(entries[path].chunks for path, number in view.documents.items() if number in known),
             )
 
     def bytes_on_disk(self) -> int:

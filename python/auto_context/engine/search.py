@@ -197,21 +197,15 @@ class Search:
 
     def _file_names(self, allowed: Mask) -> tuple[FileNames, list[int | None], list[str]]:
         """The names that pass the filters with their documents' numbers, kept as long as the view stays as it is."""
-        request, view = self._request, self._view
-        key = (view.version, self._root.prefix, request.path, request.language)
+        key = (self._root.prefix, self._request.path, self._request.language)
         with self._repository.lock:
-            if view.names is None or view.names[0] != key:
-                paths: list[str] = []
-                numbers: list[int | None] = []
-                for path in view.entries:
-                    number = view.documents.get(path)
-                    if self._name_passes(path, number, allowed):
-                        paths.append(path)
-                        numbers.append(number)
-                prefix = len(self._root.prefix)
-                view.names = (key, (FileNames([path[prefix:] for path in paths]), numbers, paths))
-            prepared: tuple[FileNames, list[int | None], list[str]] = view.names[1]
-            return prepared
+            return self._view.derived("names", key, lambda: self._make_names(allowed))
+
+    def _make_names(self, allowed: Mask) -> tuple[FileNames, list[int | None], list[str]]:
+        documents, prefix = self._view.documents, len(self._root.prefix)
+        paths = [path for path in self._view.entries if self._name_passes(path, documents.get(path), allowed)]
+        names = FileNames([path[prefix:] for path in paths])
+        return names, [documents.get(path) for path in paths], paths
 
     def _name_passes(self, path: str, number: int | None, allowed: Mask) -> bool:
         if number is not None:

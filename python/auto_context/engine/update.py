@@ -43,6 +43,10 @@ RECORDLESS = frozenset(
 """Reasons for which not even the name is kept."""
 
 
+class _BranchMovedError(Exception):
+    """Another branch was checked out in the middle of an update."""
+
+
 class Update:
     """One run. Use ``full`` or ``some`` once.
 
@@ -78,6 +82,8 @@ class Update:
         self._removed = 0
         self._stages: Counter[str] = Counter()
         self._files = (0, 0)
+        self._target: str | None = None
+        """The ref a full update works for, once it knows it."""
         self._stats: dict[str, tuple[int, int, int]] = {}
 
     # The two kinds of run
@@ -92,15 +98,28 @@ class Update:
             AutoContextError: ``cancelled``, ``git_busy``, and whatever the scan met.
         """
         with self.repository.full_update:
-            ref = self._ref()
-            self._report(Progress("scan"))
-            with self._stage("scan"):
-                scanned_at = time.monotonic()
-                found = self._call("scan", {"root": encode_root(self.root)})["found"]
-            with self._stage("reconcile"):
-                to_read = self._reconcile(ref, found, scanned_at, force=force)
-            self._read(to_read)
-            return self._finish()
+            while True:
+                try:
+                    return self._full_once(force=force)
+                except _BranchMovedError:
+                    # The files under our hands are another branch's now: look again.
+                    continue
+
+    def _full_once(self, *, force: bool) -> UpdateReport:
+        self._target = None
+        ref = self._ref()
+        self._report(Progress("scan"))
+        with self._stage("scan"):
+            scanned_at = time.monotonic()
+            found = self._call("scan", {"root": encode_root(self.root)})["found"]
+        self._target = ref
+        self._check_interrupt()
+        with self._stage("reconcile"):
+            to_read = self._reconcile(ref, found, scanned_at, force=force)
+        self._read(to_read)
+        report = self._finish()
+        self.worktree.saved = {path: when for path, when in self.worktree.saved.items() if when >= scanned_at}
+        return report
 
     def some(self, paths: Sequence[str]) -> UpdateReport:
         """Bring single paths up to date, given relative to the top of the worktree.
@@ -110,7 +129,7 @@ class Update:
         """
         self._priority = SAVE
         with self.repository.save_update:
-            if self._ref() != self.worktree.ref or not self.worktree.updated_at:
+            if self._ref() != self.worktree.ref:
                 self._priority = BULK
                 return self.full(force=False)
             with self._stage("scan"):
@@ -263,7 +282,8 @@ class Update:
 
     def _finish(self) -> UpdateReport:
         worktree = self.worktree
-        worktree.touch(self.repository.sidecar)
+        with self.repository.lock:
+            worktree.touch(self.repository.sidecar)
         failure: AutoContextError | None = None
         embedding = Embedding(self.repository, worktree.view, self.worker, self._priority)
         try:
@@ -272,7 +292,7 @@ class Update:
                     share = done / total if total else 1.0
                     percent = _READING_SHARE + (100 - _READING_SHARE) * share
                     self._report(Progress("embed", *self._files, done, total, round(percent, 1), eta_s))
-                    self._check_cancel()
+                    self._check_interrupt()
         except AutoContextError as error:
             if error.code == "cancelled":
                 raise
@@ -306,14 +326,14 @@ class Update:
     # Plumbing
 
     def _call(self, op: str, params: dict[str, Any]) -> Result:
-        self._check_cancel()
+        self._check_interrupt()
         return self.worker.submit(op, params, self._priority).result()
 
     def _pipeline(self, op: str, calls: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], Result]]:
         """Results in order, with the next call already with the worker while one is being stored."""
         flight: deque[tuple[dict[str, Any], Future[Result]]] = deque()
         for params in calls:
-            self._check_cancel()
+            self._check_interrupt()
             flight.append((params, self.worker.submit(op, params, self._priority)))
             if len(flight) >= _IN_FLIGHT:
                 sent, future = flight.popleft()
@@ -322,9 +342,11 @@ class Update:
             sent, future = flight.popleft()
             yield sent, future.result()
 
-    def _check_cancel(self) -> None:
+    def _check_interrupt(self) -> None:
         if self._cancel.is_set():
             raise AutoContextError("cancelled", f"the update of {self.root.path} was cancelled")
+        if self._target is not None and current_ref(self.root) != self._target:
+            raise _BranchMovedError
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:

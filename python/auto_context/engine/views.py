@@ -10,18 +10,20 @@ import struct
 import time
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from auto_context.store.records import Entry, pack, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
     from auto_context.store.sidecar import Sidecar
+
+T = TypeVar("T")
 
 REMEMBERED_REFS = 20
 _MOST_CHANGES = 200
@@ -33,29 +35,40 @@ class View:
 
     entries: dict[str, Entry]
     documents: dict[str, int] = field(default_factory=dict)
-    version: int = 0
-    names: tuple[Any, Any] | None = None
-    """What the path leg prepared, with what it was prepared for."""
-    _mask: NDArray[np.bool_] | None = None
+    _derived: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
     def changed(self) -> None:
         """Forget what was derived from the entries."""
-        self.version += 1
-        self._mask = None
+        self._derived.clear()
+
+    def derived(self, name: str, key: Any, make: Callable[[], T]) -> T:
+        """What ``make`` gives, made once until the view changes or the key is another.
+
+        Args:
+            name: of the value.
+            key: what else it depends on.
+            make: computes it.
+        """
+        known = self._derived.get(name)
+        if known is None or known[0] != key:
+            known = self._derived[name] = (key, make())
+        value: T = known[1]
+        return value
 
     def mask(self) -> NDArray[np.bool_]:
         """Which documents the view holds, bool [highest number + 1]."""
-        if self._mask is None:
-            numbers = np.fromiter(self.documents.values(), np.int64, len(self.documents))
-            mask = np.zeros(int(numbers.max()) + 1 if len(numbers) else 0, np.bool_)
-            mask[numbers] = True
-            self._mask = mask
-        return self._mask
+        return self.derived("mask", None, self._make_mask)
+
+    def _make_mask(self) -> NDArray[np.bool_]:
+        numbers = np.fromiter(self.documents.values(), np.int64, len(self.documents))
+        mask = np.zeros(int(numbers.max()) + 1 if len(numbers) else 0, np.bool_)
+        mask[numbers] = True
+        return mask
 
     @property
     def chunks(self) -> int:
         """How many chunks its files have."""
-        return sum(entry.chunks for entry in self.entries.values())
+        return self.derived("chunks", None, lambda: sum(entry.chunks for entry in self.entries.values()))
 
 
 @dataclass(slots=True)

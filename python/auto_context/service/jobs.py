@@ -69,7 +69,7 @@ class Jobs:
         self._queues: dict[tuple[str, Kind], list[Job]] = {}
         self._closed = False
 
-    def submit(self, kind: Kind, root: str, key: str, options: dict[str, Any], *, restart: bool = False) -> Job:
+    def submit(self, kind: Kind, root: str, key: str, options: dict[str, Any]) -> Job:
         """Queue a job, or join one.
 
         Args:
@@ -77,8 +77,6 @@ class Jobs:
             root: the folder asked for.
             key: the repository.
             options: ``force``, or ``paths``.
-            restart: what the running job works on is gone (another branch): cancel it, and let its followers
-                follow the new one.
 
         Raises:
             AutoContextError: ``cancelled`` when the service is closing.
@@ -87,15 +85,11 @@ class Jobs:
             if self._closed:
                 raise AutoContextError("cancelled", "the service is closing")
             lane = self._queues.get((key, kind))
-            running = [job for job in lane or [] if job.state == "running"] if restart else []
             for job in lane or []:
-                if job not in running and self._join(job, root, options):
+                if self._join(job, root, options):
                     return job
             job = Job(secrets.token_hex(8), kind, root, key, options)
             self._remember(job)
-            for old in running:
-                old.cancel.set()
-                self._jobs[old.id] = job
             if lane is None:
                 self._queues[key, kind] = [job]
                 threading.Thread(target=self._work, args=(key, kind), name=f"jobs-{kind}", daemon=True).start()
@@ -117,9 +111,8 @@ class Jobs:
 
     def _remember(self, job: Job) -> None:
         self._jobs[job.id] = job
-        for number in [number for number, one in self._jobs.items() if one.ended][
-            : max(0, len(self._jobs) - _REMEMBERED)
-        ]:
+        ended = [number for number, one in self._jobs.items() if one.ended]
+        for number in ended[: max(0, len(self._jobs) - _REMEMBERED)]:
             del self._jobs[number]
 
     def get(self, number: str) -> Job:

@@ -117,9 +117,7 @@ class Service:
     def update(self, root: str, *, force: bool, confirmed: bool) -> Job:
         """Queue a whole update after asking what a person should confirm."""
         self.engine.check(Path(root), confirmed=confirmed)
-        key = self.engine.repository_key(Path(root))
-        moved = self.engine.branch_moved(Path(root))
-        return self.jobs.submit("update", root, key, {"force": force}, restart=moved)
+        return self.jobs.submit("update", root, self.engine.repository_key(Path(root)), {"force": force})
 
     def incremental(self, root: str, paths: list[str]) -> Job:
         """Queue an update of single files."""
