@@ -36,7 +36,7 @@ LIST = """
       end
     end
 """
-OWN = ("where is a lost connection tried again", "ServiceClient", "picker/layout.lua")
+OWN = ("where do the windows go on a small screen", "ServiceClient", "service/jobs.py")
 SENTENCE = "where is the configuration read"
 NAMED = ("function", "method", "class")
 CLI = (sys.executable, "-m", "auto_context")
@@ -60,6 +60,7 @@ def main() -> int:
                 if options.picture and kind == "a sentence":
                     options.picture.write_text(svg(child.screen))
                 child.keys("<Esc>")
+                child.wait_for(lambda: child.lua(LIST) is None, what="the picker's end")
     except AssertionError as failure:
         print(f"demo: the picker did not answer: {failure}", file=sys.stderr)
         return 1
@@ -74,7 +75,7 @@ def main() -> int:
 def show(child: Child, kind: str, query: str) -> None:
     """Open the picker, type ``query`` and print the screen once nothing on it moves any more."""
     child.keys(":AutoContext<CR>")
-    child.wait_for(lambda: child.lua(LIST) is not None, what="the picker")
+    child.wait_for(lambda: child.lua(LIST) and child.mode == "i", what="the picker's prompt")
     child.keys(query.replace("<", "<lt>"))
     typed = time.monotonic()
     seen: tuple[float, str] = (typed, "")

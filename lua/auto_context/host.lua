@@ -183,7 +183,9 @@ end
 ---@return 'stopped'|'running'|'failed' state
 ---@return integer? pid
 function M.state()
-  return state, channel and vim.fn.jobpid(channel) or nil
+  -- A process that just died keeps its channel for an instant, without a pid.
+  local ok, pid = pcall(vim.fn.jobpid, channel or -1)
+  return state, ok and pid or nil
 end
 
 ---End the process. It leaves by itself at once; Neovim would otherwise wait for it at exit.

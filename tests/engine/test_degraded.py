@@ -153,3 +153,24 @@ def test_a_model_that_is_not_there_is_named_and_words_still_work(
         assert reply.hits[0].path == "src/uploads.py"
     finally:
         worker.close()
+
+
+def test_a_file_that_crashes_a_grammar_is_cut_by_lines_and_counted(
+    open_engine: OpenEngine, flaky: Flaky, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_engine(worker=flaky)
+    submit = flaky.submit
+
+    def crash_on_stock(op: str, params: dict[str, Any], priority: int = BULK) -> Future[dict[str, Any]]:
+        if op == "chunk" and "src/stock.go" in params["paths"] and not params["plain"]:
+            future: Future[dict[str, Any]] = Future()
+            future.set_exception(AutoContextError("worker_down", "the worker ended with status -11"))
+            return future
+        return submit(op, params, priority)
+
+    monkeypatch.setattr(flaky, "submit", crash_on_stock)
+    report = engine.update(shop)
+    assert report.fallbacks == {"parse_failed": 1}
+    assert report.pending_chunks == 0
+    hit = ask(engine, shop, "take pieces off the shelf", wait_ms=60_000).hits[0]
+    assert (hit.path, hit.kind) == ("src/stock.go", "window")

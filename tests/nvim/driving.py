@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]  # ships no types
+import psutil
 
 from auto_context.service.client import ServiceClient
 from harness import Child

@@ -123,7 +123,7 @@ class Child:
     ) -> None:
         self.screen = Screen(width, height)
         self.notifications: list[tuple[str, list[Any]]] = []
-        self.blocked = False
+        self.mode, self.blocked = "n", False
         self._closed = False
         before = ["set shortmess+=I notermguicolors noswapfile", *commands]
         if plugin:
@@ -177,7 +177,8 @@ class Child:
 
     def pump(self) -> None:
         """Take in what Neovim drew; works while it waits for a key."""
-        self.blocked = self._ask(REQUEST_LIMIT_S, "nvim_get_mode")["blocking"]
+        state = self._ask(REQUEST_LIMIT_S, "nvim_get_mode")
+        self.mode, self.blocked = state["mode"], state["blocking"]
 
     def request(self, method: str, *arguments: Any, limit_s: float = REQUEST_LIMIT_S) -> Any:
         """Any API function.

@@ -96,7 +96,7 @@ def test_the_one_who_looks_after_it_ends_it_after_the_limit(
     monkeypatch.setattr(process, "_LOOK_EVERY_S", 0.001)
     stopped, ended = threading.Event(), threading.Event()
     looks = threading.Semaphore(0)
-    monkeypatch.setattr(service.worker, "reap_idle", looks.release)
+    monkeypatch.setattr(service.worker, "look_after", looks.release)
     thread = threading.Thread(target=process._look_after, args=(service, 1800.0, stopped.set, ended))
     thread.start()
     clock.now += 1799

@@ -11,7 +11,7 @@ import pytest
 from auto_context.engine.work import QUERY
 from auto_context.errors import AutoContextError
 from auto_context.service.jobs import Job, Jobs
-from auto_context.service.supervisor import IDLE_LIMIT_S, Breaker, WorkerProcess
+from auto_context.service.supervisor import HUNG_AFTER_S, IDLE_LIMIT_S, Breaker, WorkerProcess
 from auto_context.types import UpdateReport
 from sandbox import alive
 from support import wait_until
@@ -78,7 +78,7 @@ def test_three_deaths_open_the_breaker_for_half_a_minute(worker: WorkerProcess, 
     for _ in range(3):
         worker.submit("ping", {})
         kill_and_wait(worker)
-    assert worker.state == "down"
+    assert worker.state != "ready"
     with pytest.raises(AutoContextError) as caught:
         worker.submit("ping", {}).result(30)
     assert caught.value.code == "worker_down"
@@ -110,12 +110,26 @@ def test_the_breaker_lets_one_attempt_through_when_half_open(clock: Clock) -> No
 def test_an_idle_worker_is_ended(worker: WorkerProcess, clock: Clock) -> None:
     worker.submit("ping", {}).result(30)
     pid = worker.pid or 0
-    worker.reap_idle()
+    worker.look_after()
     assert worker.pid == pid
     clock.now += IDLE_LIMIT_S
-    worker.reap_idle()
+    worker.look_after()
     assert worker.pid is None
     wait_until(lambda: not alive(pid))
+
+
+def test_a_worker_that_hangs_is_killed(worker: WorkerProcess, clock: Clock) -> None:
+    worker.submit("ping", {}).result(30)
+    os.kill(worker.pid or 0, signal.SIGSTOP)
+    pending = worker.submit("ping", {})
+    worker.look_after()
+    assert not pending.done()
+    clock.now += HUNG_AFTER_S
+    worker.look_after()
+    with pytest.raises(AutoContextError) as caught:
+        pending.result(30)
+    assert caught.value.code == "worker_down"
+    assert worker.submit("ping", {}).result(30) == {}
 
 
 REPORT = UpdateReport("r", "main", 0, 0, 0, 0, 0, 0, {}, {}, 0.0)

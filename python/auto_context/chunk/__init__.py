@@ -6,6 +6,7 @@ from typing import Literal
 
 from auto_context.chunk.lines import Lines
 from auto_context.chunk.prose import PROSE, cut_prose
+from auto_context.chunk.unsafe import is_unsafe
 from auto_context.types import Chunk, ChunkResult
 
 CHUNKER_VERSION = 1
@@ -41,6 +42,8 @@ def chunk(text: str, language: str, max_chars: int = MAX_CHARS, timeout_s: float
         return ChunkResult(cut_prose(lines, language, max_chars))
     if language in _DATA:
         return ChunkResult(_windows(lines, max_chars))
+    if is_unsafe(text, language):
+        return ChunkResult(_windows(lines, max_chars), "parse_failed")
     # tree-sitter is for the worker only; the engine imports this module for its version.
     from auto_context.chunk import syntax  # noqa: PLC0415
 

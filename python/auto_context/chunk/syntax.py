@@ -66,7 +66,9 @@ def cut_code(text: str, lines: Lines, language: str, max_chars: int, timeout_s: 
     deadline = time.monotonic() + timeout_s
     if language == "c" and _CPP_HEADER.search(text):
         language = "cpp"
-    root = _parse(text.encode("utf-8", "replace"), language, deadline)
+    # Without a line feed at the end, Perl's scanner never ends on a comment that is the last thing in a file.
+    source = text if text.endswith("\n") else text + "\n"
+    root = _parse(source.encode("utf-8", "replace"), language, deadline)
     return merge_atoms(_atoms(root, lines, language, max_chars, deadline), lines, max_chars)
 
 

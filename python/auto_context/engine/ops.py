@@ -6,7 +6,8 @@ Parameters and results are plain data (msgpack-able). Nothing here touches a sto
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ from auto_context.chunk import CHUNKER_VERSION, chunk
 from auto_context.config import Settings
 from auto_context.embed.compose import chunk_text, path_text
 from auto_context.embed.model import ModelSpec, load_spec, locate_model
-from auto_context.engine.work import Steps
 from auto_context.errors import AutoContextError
 from auto_context.rank.tokens import words
 from auto_context.source import Content, Found, Root, check_paths, discover, language_of, read
@@ -22,6 +22,9 @@ from auto_context.store.records import Blob, chunk_lines, pack_blob, unpack_blob
 
 if TYPE_CHECKING:
     from auto_context.embed.encoder import Encoder
+
+Steps = Generator[None, None, dict[str, Any]]
+"""An operation: yields between short steps, returns its result."""
 
 _TOKENS_PER_CHUNK = 2_000
 """More distinct evidence than this in one chunk is data, not code."""
@@ -93,14 +96,21 @@ class Operations:
             yield
         return {"rows": rows}
 
-    def _chunk(self, top: str, paths: list[str], previous: dict[str, bytes]) -> Steps:
-        """Read and chunk: the rows of ``hash``, then the packed blob and its number of chunks."""
+    def _chunk(self, top: str, paths: list[str], previous: dict[str, bytes], plain: bool) -> Steps:
+        """Read and chunk: the rows of ``hash``, then the packed blob, its number of chunks, and the fallback.
+
+        With ``plain`` no grammar is used: the file has crashed one.
+        """
         rows = []
         for path in paths:
             content = read(Path(top), path, self._settings.max_file_bytes)
             if isinstance(content, Content):
                 language = language_of(path, content.text[:200].split("\n", 1)[0])
-                result = chunk(content.text, language)
+                result = (
+                    replace(chunk(content.text, ""), fallback="parse_failed")
+                    if plain
+                    else chunk(content.text, language)
+                )
                 hashes = [
                     hashlib.blake2b(chunk_text(content.text, item, language).encode(), digest_size=8).digest()
                     for item in result.chunks

@@ -8,9 +8,8 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,8 +18,9 @@ from auto_context.config import Settings
 from auto_context.engine import views
 from auto_context.engine.embedding import Embedding
 from auto_context.engine.ops import encode_root
-from auto_context.engine.repository import Document, Repository
-from auto_context.engine.work import BULK, SAVE, Result, Worker
+from auto_context.engine.reading import RECORDLESS, Calls, Reading, Stat
+from auto_context.engine.repository import Repository
+from auto_context.engine.work import BULK, SAVE, Worker
 from auto_context.errors import AutoContextError
 from auto_context.source import Root, current_ref, operation_in_progress
 from auto_context.store.records import Entry
@@ -28,19 +28,11 @@ from auto_context.types import Progress, UpdateReport
 
 ProgressCallback = Callable[[Progress], None]
 
-_READ_BATCH = 64
 _GROUP = 512
 """Files read before their words are indexed: the first become searchable while the rest are read."""
-_WORDS_BATCH = 128
-_IN_FLIGHT = 2
 _PROGRESS_INTERVAL_S = 0.1
 _READING_SHARE = 20.0
 """Per cent of an update's progress that reading and chunking stand for; embedding is the rest."""
-
-RECORDLESS = frozenset(
-    {"secret", "excluded", "ignored", "symlink", "symlink_outside", "submodule", "missing", "not_regular"}
-)
-"""Reasons for which not even the name is kept."""
 
 
 class _BranchMovedError(Exception):
@@ -70,21 +62,20 @@ class Update:
     ) -> None:
         self.repository = repository
         self.root = root
-        self.worker = worker
         self.worktree = repository.worktree(str(root.top))
         self._rules = _rules(settings)
         self._cancel = cancel or threading.Event()
         self._tell = progress
         self._told, self._phase = 0.0, ""
         self._started = time.monotonic()
-        self._priority = BULK
-        self._changed: set[str] = set()
+        self._calls = Calls(worker, BULK, self._check_interrupt)
+        self._stats: dict[str, Stat] = {}
+        self._reading = Reading(repository, self.worktree, self._calls, self._stats)
         self._removed = 0
         self._stages: Counter[str] = Counter()
         self._files = (0, 0)
         self._target: str | None = None
         """The ref a full update works for, once it knows it."""
-        self._stats: dict[str, tuple[int, int, int]] = {}
 
     # The two kinds of run
 
@@ -111,7 +102,7 @@ class Update:
         self._report(Progress("scan"))
         with self._stage("scan"):
             scanned_at = time.monotonic()
-            found = self._call("scan", {"root": encode_root(self.root)})["found"]
+            found = self._calls.one("scan", {"root": encode_root(self.root)})["found"]
         self._target = ref
         self._check_interrupt()
         with self._stage("reconcile"):
@@ -127,13 +118,13 @@ class Update:
         Raises:
             AutoContextError: ``cancelled``, ``git_busy``, ``outside_root``.
         """
-        self._priority = SAVE
+        self._calls.priority = SAVE
         with self.repository.save_update:
             if self._ref() != self.worktree.ref:
-                self._priority = BULK
+                self._calls.priority = BULK
                 return self.full(force=False)
             with self._stage("scan"):
-                found = self._call("probe", {"root": encode_root(self.root), "paths": list(paths)})["found"]
+                found = self._calls.one("probe", {"root": encode_root(self.root), "paths": list(paths)})["found"]
             put, gone, to_read = {}, [], []
             for path, size, mtime_ns, inode, skip in found:
                 if skip in RECORDLESS:
@@ -199,93 +190,27 @@ class Update:
         # What was changed last is what somebody works on.
         return [path for _, path in sorted(to_read)]
 
-    # Reading
+    # Contents, then vectors, then the end
 
     def _read(self, paths: Sequence[str]) -> None:
         self._files = (0, len(paths))
         for at in range(0, len(paths), _GROUP):
             group = paths[at : at + _GROUP]
             with self._stage("chunk"):
-                self._hash_and_chunk(group)
+                self._reading.read(group)
             with self._stage("words"):
-                self._index_words()
+                self._reading.index_words()
             self._files = (at + len(group), len(paths))
             self._report_reading()
         with self._stage("words"):
-            self._index_words()
-
-    def _hash_and_chunk(self, paths: Sequence[str]) -> None:
-        top, unknown = str(self.root.top), []
-        began = time.monotonic()
-        calls = ({"top": top, "paths": list(batch)} for batch in _batches(paths, _READ_BATCH))
-        for _, result in self._pipeline("hash", calls):
-            known: dict[str, Entry] = {}
-            gone: list[str] = []
-            for path, key, language, size, mtime_ns, inode, reason in result["rows"]:
-                if key and key not in self.repository.blobs:
-                    unknown.append(path)
-                elif key:
-                    chunks, fallback = self.repository.summary(key)
-                    known[path] = _entry(key, size, mtime_ns, inode, language, chunks, fallback)
-                else:
-                    self._skip(path, reason, known, gone)
-            self._commit(known, gone, [], began)
-        reads: Iterator[dict[str, Any]] = (
-            {"top": top, "paths": list(batch), "previous": self._previous(batch)}
-            for batch in _batches(unknown, _READ_BATCH)
-        )
-        for _, result in self._pipeline("chunk", reads):
-            put: dict[str, Entry] = {}
-            blobs, gone = [], []
-            for path, key, language, size, mtime_ns, inode, reason, packed, chunks, fallback in result["rows"]:
-                if key:
-                    put[path] = _entry(key, size, mtime_ns, inode, language, chunks, fallback)
-                    blobs.append((key, packed))
-                else:
-                    self._skip(path, reason, put, gone)
-            self._commit(put, gone, blobs, began)
-
-    def _skip(self, path: str, reason: str, put: dict[str, Entry], gone: list[str]) -> None:
-        if reason in RECORDLESS:
-            gone.append(path)
-            if reason != "missing":
-                self.worktree.skipped[reason] = self.worktree.skipped.get(reason, 0) + 1
-            return
-        put[path] = Entry(b"", *self._stats.get(path, (0, 0, 0)), "", 0, reason)
-
-    def _previous(self, paths: Iterable[str]) -> dict[str, bytes]:
-        entries = self.worktree.view.entries
-        return {path: entries[path].key for path in paths if path in entries and entries[path].key}
-
-    def _commit(self, put: dict[str, Entry], gone: list[str], blobs: list[tuple[bytes, bytes]], began: float) -> None:
-        if self._priority == BULK:
-            # A path saved meanwhile was read later than this.
-            newer = {path for path, when in self.worktree.saved.items() if when >= began}
-            put = {path: entry for path, entry in put.items() if path not in newer}
-            gone = [path for path in gone if path not in newer]
-        entries = self.worktree.view.entries
-        self._changed.update(p for p, e in put.items() if p not in entries or entries[p].key != e.key)
-        self.repository.commit(self.worktree, put, gone, blobs)
-
-    def _index_words(self) -> None:
-        waiting = self.repository.unlexed(self.worktree.view)
-        batches = [waiting[at : at + _WORDS_BATCH] for at in range(0, len(waiting), _WORDS_BATCH)]
-        calls = ({"documents": self._packed(batch)} for batch in batches)
-        for batch, (_, result) in zip(batches, self._pipeline("lex", calls), strict=True):
-            self.repository.add_words(batch, result["documents"])
-
-    def _packed(self, batch: Sequence[Document]) -> list[tuple[str, bytes]]:
-        found = self.repository.sidecar.get_many([b"b" + document.key for document in batch])
-        return [(document.path, found[b"b" + document.key]) for document in batch]
-
-    # Vectors, then the end
+            self._reading.index_words()
 
     def _finish(self) -> UpdateReport:
         worktree = self.worktree
         with self.repository.lock:
             worktree.touch(self.repository.sidecar)
         failure: AutoContextError | None = None
-        embedding = Embedding(self.repository, worktree.view, self.worker, self._priority)
+        embedding = Embedding(self.repository, worktree.view, self._calls.worker, self._calls.priority)
         try:
             with self._stage("embed"):
                 for done, total, eta_s in embedding.run():
@@ -312,7 +237,7 @@ class Update:
             branch=worktree.ref,
             files=files,
             chunks=chunks,
-            changed=len(self._changed),
+            changed=len(self._reading.changed),
             removed=self._removed,
             embedded_chunks=embedding.chunks,
             embedded_paths=embedding.paths,
@@ -324,23 +249,6 @@ class Update:
         )
 
     # Plumbing
-
-    def _call(self, op: str, params: dict[str, Any]) -> Result:
-        self._check_interrupt()
-        return self.worker.submit(op, params, self._priority).result()
-
-    def _pipeline(self, op: str, calls: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], Result]]:
-        """Results in order, with the next call already with the worker while one is being stored."""
-        flight: deque[tuple[dict[str, Any], Future[Result]]] = deque()
-        for params in calls:
-            self._check_interrupt()
-            flight.append((params, self.worker.submit(op, params, self._priority)))
-            if len(flight) >= _IN_FLIGHT:
-                sent, future = flight.popleft()
-                yield sent, future.result()
-        while flight:
-            sent, future = flight.popleft()
-            yield sent, future.result()
 
     def _check_interrupt(self) -> None:
         if self._cancel.is_set():
@@ -381,17 +289,6 @@ def count_reasons(worktree: views.Worktree) -> tuple[dict[str, int], dict[str, i
     return dict(skipped), dict(fallbacks)
 
 
-def _entry(key: bytes, size: int, mtime_ns: int, inode: int, language: str, chunks: int, fallback: str) -> Entry:
-    # A file changed within the clock's grain of being read could change again unseen: git calls it racy.
-    racy = time.time_ns() - mtime_ns < 50_000_000  # noqa: PLR2004 - 50 ms, well above any file system's tick here
-    return Entry(key, size, 0 if racy else mtime_ns, inode, language, chunks, fallback)
-
-
 def _rules(settings: Settings) -> str:
     text = repr((CHUNKER_VERSION, settings.max_file_bytes, settings.exclude))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def _batches(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    for at in range(0, len(items), size):
-        yield items[at : at + size]

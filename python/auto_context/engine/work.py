@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
@@ -54,11 +54,15 @@ class Scheduler:
     Args:
         settings: the user's.
         cache_dir: where facts about models are kept; the user's data folder by default.
+        on_step: called after every step, in the scheduler's thread.
     """
 
-    def __init__(self, settings: Settings, cache_dir: Path | None = None) -> None:
+    def __init__(
+        self, settings: Settings, cache_dir: Path | None = None, on_step: Callable[[], None] = lambda: None
+    ) -> None:
         self._settings = settings
         self._cache_dir = cache_dir or paths.data_dir() / "models"
+        self._on_step = on_step
         self._wake = threading.Condition()
         self._queues: tuple[deque[_Job], ...] = (deque(), deque(), deque())
         self._closed = False
@@ -115,6 +119,7 @@ class Scheduler:
                 except StopIteration as end:
                     job.future.set_result(end.value)
                     return
+                self._on_step()
                 if self._closed:
                     raise AutoContextError("worker_down", "the worker was closed")  # noqa: TRY301 - one way out
                 self._run_above(job.priority)

@@ -21,6 +21,9 @@ from auto_context.service.worker import read_frame, write_frame
 log = logging.getLogger(__name__)
 
 IDLE_LIMIT_S = 300.0
+HUNG_AFTER_S = 60.0
+"""No step of an operation takes this long; native code that loops does, and nothing inside can stop it."""
+
 _FAILURES = 3
 _OPEN_FOR_S = 30.0
 _OFFLINE = {
@@ -121,12 +124,18 @@ class WorkerProcess:
         with self._lock:
             return self._child.pid if self._child is not None else None
 
-    def reap_idle(self) -> None:
-        """End the child when nothing was asked of it for five minutes."""
+    def look_after(self) -> None:
+        """End the child when nothing was asked of it for five minutes, kill it when it hangs. Call now and then."""
         with self._lock:
-            if self._child is not None and not self._pending and self._clock() - self._used_at >= IDLE_LIMIT_S:
+            if self._child is None:
+                return
+            silent = self._clock() - self._used_at
+            if not self._pending and silent >= IDLE_LIMIT_S:
                 log.info("the worker is idle and ends")
                 self._end()
+            elif self._pending and silent >= HUNG_AFTER_S:
+                log.warning("the worker hangs and is killed")
+                self._child.kill()
 
     def close(self) -> None:
         """End the child; pending futures fail."""
@@ -174,9 +183,11 @@ class WorkerProcess:
         stream = _stream(child.stdout)
         while (message := read_frame(stream)) is not None:
             with self._lock:
+                self._used_at = self._clock()
+                if "alive" in message:
+                    continue
                 future = self._pending.pop(message["id"], None)
                 self._answered = True
-                self._used_at = self._clock()
                 self._breaker.succeeded()
             if future is None or not future.set_running_or_notify_cancel():
                 continue

@@ -1,6 +1,7 @@
 """The worker process: frames on a pipe around the scheduler. Reads and computes; never touches a store.
 
-A frame is four bytes of length, big-endian, then msgpack: {id, op, params, priority} in, {id, result | error} out.
+A frame is four bytes of length, big-endian, then msgpack: {id, op, params, priority} in, {id, result | error} out, and
+{alive} now and then while an operation takes its steps.
 It ends when its input ends, so a service that was killed leaves no orphan.
 """
 
@@ -10,6 +11,7 @@ import os
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -18,6 +20,8 @@ from typing import Any, BinaryIO
 from auto_context import config
 from auto_context.errors import AutoContextError
 from auto_context.store.records import pack, unpack
+
+ALIVE_EVERY_S = 5.0
 
 _LENGTH = struct.Struct(">I")
 
@@ -47,8 +51,17 @@ def serve(source: BinaryIO, sink: BinaryIO, settings: config.Settings, cache_dir
     # Imported here: `supervisor` uses the frames above without the engine's scheduler.
     from auto_context.engine.work import Scheduler  # noqa: PLC0415
 
-    scheduler = Scheduler(settings, cache_dir)
     lock = threading.Lock()
+    told_at = time.monotonic()
+
+    def tell_alive() -> None:
+        nonlocal told_at
+        if time.monotonic() - told_at >= ALIVE_EVERY_S:
+            told_at = time.monotonic()
+            with lock:
+                write_frame(sink, {"alive": True})
+
+    scheduler = Scheduler(settings, cache_dir, tell_alive)
 
     def answer(number: int) -> Callable[[Future[dict[str, Any]]], None]:
         def send(future: Future[dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from select import select
+from selectors import EVENT_READ, DefaultSelector
 
 from auto_context.errors import AutoContextError
 
@@ -111,16 +111,18 @@ def _names(process: subprocess.Popen[bytes], argv: Sequence[str]) -> Iterator[li
         return
     descriptor, rest = process.stdout.fileno(), b""
     until = time.monotonic() + _LISTING_TIMEOUT_S
-    while True:
-        if not select([descriptor], [], [], _TICK_S)[0]:
-            if time.monotonic() > until:
-                raise subprocess.TimeoutExpired(list(argv), _LISTING_TIMEOUT_S)
-            yield []
-            continue
-        data = os.read(descriptor, _READ_BYTES)
-        if not data:
-            break
-        *whole, rest = (rest + data).split(b"\0")
-        yield [os.fsdecode(name) for name in whole]
+    with DefaultSelector() as ready:
+        ready.register(descriptor, EVENT_READ)
+        while True:
+            if not ready.select(_TICK_S):
+                if time.monotonic() > until:
+                    raise subprocess.TimeoutExpired(list(argv), _LISTING_TIMEOUT_S)
+                yield []
+                continue
+            data = os.read(descriptor, _READ_BYTES)
+            if not data:
+                break
+            *whole, rest = (rest + data).split(b"\0")
+            yield [os.fsdecode(name) for name in whole]
     if rest:
         yield [os.fsdecode(rest)]
