@@ -3,11 +3,12 @@
 import os
 import shutil
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from auto_context.engine import Engine
+from auto_context.engine import REFRESH_AFTER_S, Engine
 from auto_context.errors import AutoContextError
 from auto_context.types import Progress, SearchRequest
 from support import OpenEngine, git
@@ -218,6 +219,21 @@ def test_a_branch_switch_in_the_middle_of_an_update_starts_it_over(engine: Engin
     git(shop, "switch", "-q", "main")
     assert "src/heron.py" not in paths(engine, shop, "heron")
     assert engine.update(shop).pending_chunks == 0
+
+
+def test_an_old_view_is_refreshed_behind_the_answer_but_not_by_every_search(
+    open_engine: OpenEngine, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refreshed: list[tuple[Path, float]] = []
+    engine = open_engine(refresh=lambda root, seconds: refreshed.append((root, seconds)))
+    engine.update(shop)
+    paths(engine, shop / "src", "basket")
+    assert refreshed == []
+    real = time.time
+    monkeypatch.setattr("auto_context.engine.time.time", lambda: real() + REFRESH_AFTER_S + 1)
+    paths(engine, shop / "src", "basket")
+    paths(engine, shop, "basket")
+    assert refreshed == [(shop, 0.0)]
 
 
 def test_no_update_in_the_middle_of_a_merge(engine: Engine, shop: Path) -> None:

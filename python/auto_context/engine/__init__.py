@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -27,6 +28,9 @@ from auto_context.types import RepositoryStatus, SearchReply, SearchRequest, Upd
 MANY_FILES = 20_000
 """A first index of more files than this wants to be confirmed."""
 
+REFRESH_AFTER_S = 30.0
+"""A search of a view that was last compared with its files longer ago has that done, behind its answer."""
+
 Refresh = Callable[[Path, float], None]
 
 
@@ -37,9 +41,9 @@ class Engine:
         data_dir: where indexes live; made when missing.
         settings: the user's.
         worker: runs the heavy work; a thread of this process when None. The caller closes what it passes.
-        refresh: told (root, seconds) when a search meets a view that is not of the branch checked out now, or vectors
-            of another model, to bring it up to date within that time. Without it the engine follows a branch itself,
-            in the searching thread.
+        refresh: told (root, seconds) when a search meets a view that is not of the branch checked out now, is older
+            than half a minute, or has vectors of another model: to bring it up to date within that time. Without it
+            the engine follows a branch itself, in the searching thread, and leaves the rest to its caller.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Engine:
         self._lock = threading.Lock()
         self._repositories: dict[str, Repository] = {}
         self._roots: dict[str, Root] = {}
+        self._refreshed_at: dict[Path, float] = {}
         self._query_vectors = QueryVectors(self._worker)
 
     def close(self) -> None:
@@ -164,9 +169,16 @@ class Engine:
         reply = search.run(branch)
         if search.other_model:
             self._query_vectors.forget()
-            if self._refresh is not None:
-                self._refresh(resolved.path, 0.0)
+        self._refresh_behind(resolved, worktree.updated_at, at_once=search.other_model)
         return reply
+
+    def _refresh_behind(self, root: Root, updated_at: float, *, at_once: bool) -> None:
+        """Have an old view compared with its files, at most twice a minute however many searches there are."""
+        now = time.time()
+        last = max(updated_at, self._refreshed_at.get(root.top, 0.0))
+        if self._refresh is not None and (at_once or now - last > REFRESH_AFTER_S):
+            self._refreshed_at[root.top] = now
+            self._refresh(root.top, 0.0)
 
     def _follow_branch(
         self, root: Root, repository: Repository, worktree: views.Worktree, branch: str, seconds: float
@@ -182,9 +194,9 @@ class Engine:
             }
             repository.switch(worktree, branch, entries)
         if self._refresh is not None:
-            self._refresh(root.path, seconds)
+            self._refresh(root.top, seconds)
         else:
-            self.update(root.path, confirmed=True)
+            self.update(root.top, confirmed=True)
 
     def status(self, root: Path) -> RepositoryStatus:
         """What is known of a folder.
