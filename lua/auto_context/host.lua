@@ -162,6 +162,10 @@ function M.channel()
   if channel then
     return channel
   end
+  if vim.v.exiting ~= vim.NIL then
+    -- Callbacks still run while Neovim leaves; a process started by one of them would hold it up for good.
+    return nil, errors.new('cancelled', 'Neovim is leaving', '')
+  end
   if state == 'failed' then
     return nil, errors.new('host_failed', 'the remote plugin ended several times in a minute: ' .. last_words())
   end

@@ -63,6 +63,14 @@ local function begin(method, params, callback)
   end)
 end
 
+---A fault of something nobody asked for. A lost remote plugin is started again, and says so itself when it gives up.
+---@param error? auto_context.Error
+local function in_background(error)
+  if error and error.code ~= 'host_failed' and errors.levels[error.code] ~= 'info' then
+    notify.fault(error)
+  end
+end
+
 ---Bring the whole root up to date.
 ---@param root string
 ---@param opts? { force?: boolean, confirmed?: boolean }
@@ -75,11 +83,7 @@ function M.update(root, opts, callback)
     force = opts and opts.force or false,
     confirmed = opts and opts.confirmed or known.confirmed or false,
   }
-  begin('update', params, callback or function(error)
-    if error then
-      notify.fault(error)
-    end
-  end)
+  begin('update', params, callback or in_background)
 end
 
 ---Bring some paths up to date.
@@ -89,8 +93,8 @@ function M.incremental(root, paths)
   begin('incremental', { root = root, paths = paths }, function(error)
     if error and error.code == 'not_indexed' then
       repo.get(root).indexed = false
-    elseif error then
-      notify.fault(error)
+    else
+      in_background(error)
     end
   end)
 end

@@ -146,3 +146,14 @@ def test_a_killed_editor_takes_its_host_along(child: Child) -> None:
     os.kill(child.pid, signal.SIGKILL)
     _, left = psutil.wait_procs(hosts, timeout=5)
     assert left == []
+
+
+def test_nothing_is_started_while_neovim_leaves(child: Child) -> None:
+    open_picker(child, "RetryPolicy")
+    wait_for_row(child, "src/uploads.py:")
+    child.lua("""
+        vim.api.nvim_create_autocmd('VimLeave', { callback = function()
+          require('auto_context.rpc').request('status', { root = '/' }, function() end)
+        end })
+    """)
+    assert child.quit("qall!") < 0.5
