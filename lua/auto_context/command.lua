@@ -60,7 +60,7 @@ local function status_text(status)
       ('%d files'):format(known.files),
       ('%d chunks'):format(known.chunks),
       ('%d %% embedded'):format(embedded),
-      os.date('updated %Y-%m-%d %H:%M', math.floor(known.updated_at)),
+      os.date('updated %m-%d %H:%M', math.floor(known.updated_at)),
     }
   else
     parts[1] = 'no index here'
@@ -68,7 +68,7 @@ local function status_text(status)
   if status.job then
     parts[#parts + 1] = ('%s %s'):format(status.job.kind, status.job.state)
   end
-  parts[#parts + 1] = ('service %d, worker %s'):format(service.pid, service.worker)
+  parts[#parts + 1] = ('worker %s'):format(service.worker)
   return table.concat(parts, ' · ')
 end
 

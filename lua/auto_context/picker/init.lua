@@ -122,8 +122,13 @@ function Picker:_typed()
     text = vim.startswith(text, before) and text:sub(#before + 1) or ''
   end
   if #lines > 1 or text ~= lines[1] then
+    local window = self.view.prompt.win
     api.nvim_buf_set_lines(buffer, 0, -1, true, { text })
-    api.nvim_win_set_cursor(self.view.prompt.win, { 1, #text })
+    api.nvim_win_set_cursor(window, { 1, #text })
+    -- A long text before this one may have left the window scrolled sideways.
+    api.nvim_win_call(window, function()
+      vim.fn.winrestview({ leftcol = 0 })
+    end)
   end
   if text ~= self.source.query then
     self.wanted = nil
