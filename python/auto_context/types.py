@@ -47,7 +47,7 @@ class SearchRequest:
     """A glob on the hit's path relative to ``root``, as in .gitignore: ``src/**``, ``*.py``."""
     language: str | None = None
     threshold: float | None = None
-    """Smallest cosine similarity, -1 to 1, for hits that only vectors found."""
+    """Smallest cosine similarity of a hit to the query, -1 to 1. Not applied while vectors cannot answer."""
     wait_ms: int = 0
     """How long to wait for legs that are not ready: 0 for a picker, 10,000 for one-shot callers."""
 

@@ -65,8 +65,10 @@ def test_filters(shared_shop: tuple[Engine, Path]) -> None:
     assert ask(engine, root, "basket", path="absent/*").hits == []
     assert ask(engine, root, "basket", threshold=0.99).hits == []
     close = ask(engine, root, "retry a failed upload", threshold=0.3)
-    assert close.hits
+    assert close.hits[0].path == "src/uploads.py"
     assert len(close.hits) < len(ask(engine, root, "retry a failed upload", limit=50).hits)
+    everything = ask(engine, root, "retry a failed upload", threshold=-1.0, limit=50)
+    assert everything.hits == ask(engine, root, "retry a failed upload", limit=50).hits
     assert len(ask(engine, root, "basket", limit=2).hits) == 2
 
 

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
+Fused = tuple[int, float, tuple[str, ...]]
+"""A chunk id, its score, and the legs that found it."""
+
 _LEG_DEPTH = 100
 _FUSED = 60
 _QUERY_CACHE = 64
@@ -100,6 +103,7 @@ class Search:
         """Whether the query came back from another model than the one the vectors are of."""
         self._nameless: list[str] = []
         """Files without content that the path leg found; their candidates' ids are ``~index`` into this."""
+        self._vector_of_query: NDArray[np.float32] | None = None
         self._states: dict[str, LegState] = {"lexical": "ok", "path": "ok", "vector": "ok"}
 
     def run(self, branch: str) -> SearchReply:
@@ -113,10 +117,9 @@ class Search:
         pending = self._query_vectors.ask(self._query.strip())
         allowed = self._allowed()
         legs = {"lexical": self._lexical(allowed), "path": self._paths(allowed)}
-        similarity: dict[int, float] = {}
-        legs["vector"] = self._vector(pending, deadline, allowed, similarity)
+        legs["vector"] = self._vector(pending, deadline, allowed)
         self._lead_to_chunks(legs)
-        candidates = self._candidates(fuse(legs, self._intent, _FUSED), similarity)
+        candidates = self._candidates(self._similar_enough(fuse(legs, self._intent, _FUSED)))
         ranked = merge(rerank(self._query, self._intent, candidates))
         hits = self._hits(ranked, max(0, min(request.limit, _MOST_HITS)))
         with self._repository.lock:
@@ -214,11 +217,9 @@ class Search:
         in_scope = path.startswith(prefix) and not self._request.language
         return in_scope and self._matches_glob(path[len(prefix) :])
 
-    def _vector(
-        self, pending: Future[Result], deadline: float, allowed: Mask, similarity: dict[int, float]
-    ) -> list[int]:
-        """Chunk ids by cosine similarity, which is noted for each."""
-        query = self._await(pending, deadline)
+    def _vector(self, pending: Future[Result], deadline: float, allowed: Mask) -> list[int]:
+        """Chunk ids by cosine similarity."""
+        query = self._vector_of_query = self._await(pending, deadline)
         if query is None:
             return []
         index = self._repository.vectors
@@ -231,12 +232,16 @@ class Search:
             rows = np.zeros(len(ids), np.bool_)
             inside = numbers < len(allowed)
             rows[inside] = allowed[numbers[inside]]
-        found, scores = index.search(query, rows, _LEG_DEPTH)
-        similarity.update(zip(found.tolist(), scores.tolist(), strict=True))
-        threshold = self._request.threshold
-        if threshold is not None:
-            found = found[scores >= threshold]
+        found, _ = index.search(query, rows, _LEG_DEPTH)
         return [int(chunk) for chunk in found]
+
+    def _similar_enough(self, fused: Sequence[Fused]) -> Sequence[Fused]:
+        """Without what is below the threshold, whichever leg found it. Without vectors nothing can be measured."""
+        threshold, query, index = self._request.threshold, self._vector_of_query, self._repository.vectors
+        if threshold is None or query is None or index is None:
+            return fused
+        similarity = index.similarities(query, np.array([chunk for chunk, _, _ in fused], np.int64))
+        return [item for item in fused if similarity.get(item[0], -1.0) >= threshold]
 
     def _await(self, pending: Future[Result], deadline: float) -> NDArray[np.float32] | None:
         try:
@@ -267,15 +272,9 @@ class Search:
         if self._intent.kind != "path":
             legs["path"] = [best.get(chunk >> CHUNK_BITS, chunk) if chunk >= 0 else chunk for chunk in legs["path"]]
 
-    def _candidates(
-        self, fused: Sequence[tuple[int, float, tuple[str, ...]]], similarity: dict[int, float]
-    ) -> list[Candidate]:
-        threshold = self._request.threshold
-        measured = threshold is not None and self._states["vector"] == "ok"
+    def _candidates(self, fused: Sequence[Fused]) -> list[Candidate]:
         out = []
         for chunk, score, legs in fused:
-            if measured and threshold is not None and similarity.get(chunk, -1.0) < threshold:
-                continue
             if chunk < 0:
                 out.append(Candidate(chunk, self._nameless[~chunk], 1, 1, "file", "", score, legs))
                 continue

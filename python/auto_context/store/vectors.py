@@ -82,13 +82,19 @@ class VectorIndex:
             found = rows[0] >= 0
             return self._ids[rows[0][found]], scores[0][found]
 
-    def vectors(self, rows: Ids) -> Floats:
-        """The vectors of some rows, float32 [n, dim]."""
+    def similarities(self, query: Floats, ids: Ids) -> dict[int, float]:
+        """How similar some chunks are to a query; those without a row are left out.
+
+        Args:
+            query: float32 [dim], unit length.
+            ids: int64 [n], chunk ids.
+
+        Returns:
+            Cosine similarity by chunk id.
+        """
         with self._lock:
-            out = np.empty((len(rows), self.dim), np.float32)
-            for at, row in enumerate(rows):
-                self._index.reconstruct(int(row), out[at])
-            return out
+            rows = np.flatnonzero(np.isin(self._ids[: self._count], ids))
+            return {int(self._ids[row]): float(self._index.reconstruct(int(row)) @ query) for row in rows}
 
     def compact(self, keep: NDArray[np.bool_]) -> bool:
         """Drop rows nothing needs, when they are the larger part. Says whether it did."""

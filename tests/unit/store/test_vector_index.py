@@ -33,6 +33,14 @@ def test_rows_past_the_mask_and_an_empty_view_find_nothing() -> None:
     assert index.search(data[0], np.zeros(64, np.bool_), 5)[0].tolist() == []
 
 
+def test_similarities_of_single_chunks() -> None:
+    data, index = unit(50), VectorIndex(16)
+    index.add(np.arange(50) + 1000, data)
+    found = index.similarities(data[7], np.array([1007, 1020, 5]))
+    assert found.keys() == {1007, 1020}
+    np.testing.assert_allclose([found[1007], found[1020]], [1.0, data[20] @ data[7]], atol=2e-3)
+
+
 def test_compaction_keeps_ids_and_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     data, index = unit(300), VectorIndex(16)
     index.add(np.arange(300) + 1000, data)
