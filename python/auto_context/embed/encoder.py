@@ -33,8 +33,8 @@ from auto_context.errors import AutoContextError
 Kind = Literal["query", "document"]
 Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
-_STEP_TOKENS = {"bf16": 256, "fp32": 128}
-"""Tokens of one step per thread, 30 to 40 ms, for a model of ``_STEP_PARAMETERS`` (a 6-layer MiniLM's layers)."""
+_STEP_TOKENS = {"bf16": 384, "fp32": 128}
+"""Tokens of one step per thread, about 40 ms, for a model of ``_STEP_PARAMETERS`` (a 6-layer MiniLM's layers)."""
 _STEP_PARAMETERS = 10_650_000
 _MIN_TOKENS, _MAX_THREADS = 64, 8
 _ALONE = 128
