@@ -156,7 +156,7 @@ class Reading:
     def _commit(self, put: dict[str, Entry], gone: list[str], blobs: list[tuple[bytes, bytes]], began: float) -> None:
         if self._calls.priority == BULK:
             # A path saved meanwhile was read later than this.
-            newer = {path for path, when in self._worktree.saved.items() if when >= began}
+            newer = self._worktree.saved_since(began)
             put = {path: entry for path, entry in put.items() if path not in newer}
             gone = [path for path in gone if path not in newer]
         entries = self._worktree.view.entries

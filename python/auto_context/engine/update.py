@@ -109,7 +109,7 @@ class Update:
             to_read = self._reconcile(ref, found, scanned_at, force=force)
         self._read(to_read)
         report = self._finish()
-        self.worktree.saved = {path: when for path, when in self.worktree.saved.items() if when >= scanned_at}
+        self.worktree.forget_saved(scanned_at)
         return report
 
     def some(self, paths: Sequence[str]) -> UpdateReport:
@@ -134,8 +134,7 @@ class Update:
                 else:
                     to_read.append(path)
                     self._stats[path] = (size, mtime_ns, inode)
-            now = time.monotonic()
-            self.worktree.saved.update(dict.fromkeys([row[0] for row in found], now))
+            self.worktree.note_saved(row[0] for row in found)
             self._removed = sum(path in self.worktree.view.entries for path in gone)
             self.repository.commit(self.worktree, put, gone)
             self._read(to_read)
@@ -177,9 +176,7 @@ class Update:
                 entries[path] = before[path]._replace(mtime_ns=0)
             to_read.append((-mtime_ns, path))
             self._stats[path] = (size, mtime_ns, inode)
-        for path, when in worktree.saved.items():
-            if when >= scanned_at and path in now:
-                entries[path] = now[path]
+        entries.update((path, now[path]) for path in worktree.saved_since(scanned_at) if path in now)
         gone = now.keys() - entries.keys()
         self._removed = len(gone) if ref == worktree.ref else 0
         hidden = {path for path in gone if path in present or (self.root.top / path).exists()}

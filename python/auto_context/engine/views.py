@@ -68,7 +68,8 @@ class View:
     @property
     def chunks(self) -> int:
         """How many chunks its files have."""
-        return self.derived("chunks", None, lambda: sum(entry.chunks for entry in self.entries.values()))
+        # A copy, which no other thread can change while it is counted.
+        return self.derived("chunks", None, lambda: sum(entry.chunks for entry in list(self.entries.values())))
 
 
 @dataclass(slots=True)
@@ -85,7 +86,7 @@ class Worktree:
     skipped: dict[str, int] = field(default_factory=dict)
     """Files that keep no record at all, by reason."""
     view: View = field(default_factory=lambda: View({}))
-    saved: dict[str, float] = field(default_factory=dict)
+    _saved: dict[str, float] = field(default_factory=dict)
     """When single paths were updated (monotonic), so that a longer update does not put older news over them."""
 
     @classmethod
@@ -139,6 +140,20 @@ class Worktree:
         else:
             last = struct.unpack(">I", numbers[-1][-4:])[0] if numbers else 0
             sidecar.set(prefix + struct.pack(">I", last + 1), pack([put, removed]))
+
+    def note_saved(self, paths: Iterable[str]) -> None:
+        """Some paths are being updated by themselves, as of now."""
+        self._saved.update(dict.fromkeys(paths, time.monotonic()))
+
+    def saved_since(self, when: float) -> set[str]:
+        """Paths updated by themselves since then."""
+        return {path for path, at in list(self._saved.items()) if at >= when}
+
+    def forget_saved(self, before: float) -> None:
+        """Those updated earlier need no protection any more."""
+        for path, at in list(self._saved.items()):
+            if at < before:
+                self._saved.pop(path, None)
 
     def touch(self, sidecar: Sidecar) -> None:
         """The view is up to date as of now."""
