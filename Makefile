@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 export REPO
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench picture setup clean python
+.PHONY: help install demo test lint bench picture setup clean python
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -28,7 +28,10 @@ bench: python ## time and memory of every stage (REPO=path, else this repository
 picture: python ## draw README's picture of the picker anew
 	@$(BOOTSTRAP) demo "" --picture doc/picker.svg </dev/null
 
-setup: python ## only the set-up: environment, both Neovims, Lua linter
+install: python ## only what the plugin and the command line need
+	@$(BOOTSTRAP) install
+
+setup: python ## what tests need: environment, both Neovims, Lua linter
 	@$(BOOTSTRAP) setup
 
 clean: ## remove the environment and every cache in this folder; indexes in the data folder stay

@@ -22,7 +22,7 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status; a fault of set-up is one line."""
     commands: dict[str, Callable[..., int]] = {
-        "demo": demo, "test": test, "lint": lint, "bench": bench, "setup": setup, "nvim": nvim,
+        "install": install, "demo": demo, "test": test, "lint": lint, "bench": bench, "setup": setup, "nvim": nvim,
     }  # fmt: skip
     if not arguments or arguments[0] not in commands:
         print(f"setup: usage: bootstrap.py {'|'.join(commands)} [argument]", file=sys.stderr)
@@ -36,6 +36,12 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         print(f"setup: os_error: {error.strerror or error}: {error.filename or ''}", file=sys.stderr)
     return 2
+
+
+def install() -> int:
+    """The environment that the plugin and the command line run in, and nothing for tests."""
+    say(f"Python: {environment.ensure(test=False)}")
+    return 0
 
 
 def setup() -> int:

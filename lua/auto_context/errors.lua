@@ -36,7 +36,7 @@ local hints = {
   not_indexed = 'run `:AutoContext index` there first',
   too_large = 'confirm with `:AutoContext index!`, or open a smaller folder',
   service_unreachable = 'see `:AutoContext log`',
-  python_missing = "run `make demo` in the plugin's folder, or set `python` in setup()",
+  python_missing = "run `make install` in the plugin's folder, or set `python` in setup()",
   host_failed = 'see `:AutoContext log`; any `:AutoContext` tries again',
   internal = 'this is a bug; please report it with `:AutoContext log`',
 }

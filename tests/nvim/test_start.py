@@ -111,7 +111,7 @@ def test_a_missing_interpreter_is_said_in_the_picker(start_nvim: StartNeovim, tm
     child = start_nvim(cwd=tmp_path, env={"AUTO_CONTEXT_PYTHON": str(tmp_path / "nowhere")})
     open_picker(child, "anything")
     child.wait_for(lambda: "is not an executable" in "".join(rows(child)))
-    assert "make demo" in "".join(rows(child))
+    assert "make install" in "".join(rows(child))
 
 
 def test_the_plug_map_opens_the_picker(child: Child, tmp_path: Path) -> None:

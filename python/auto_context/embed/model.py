@@ -145,14 +145,14 @@ def weight_files(folder: Path) -> list[Path]:
     raise AutoContextError("model_invalid", f"{folder} has no model.safetensors")
 
 
-def verify_bundled() -> None:
-    """Check the bundled weights against the published SHA-256.
+def verify_bundled(cache_dir: Path | None = None) -> None:
+    """Check the bundled weights against the published SHA-256; ``cache_dir`` as for ``load_spec``.
 
     Raises:
         AutoContextError: ``model_missing`` or ``model_invalid``.
     """
     path = _bundled_folder() / "model.safetensors"
-    found = _file_hash(path, None)
+    found = _file_hash(path, cache_dir)
     if found != BUNDLED_SHA256:
         raise AutoContextError(
             "model_invalid",

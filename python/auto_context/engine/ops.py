@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from auto_context.chunk import CHUNKER_VERSION, chunk
 from auto_context.config import Settings
 from auto_context.embed.compose import chunk_text, path_text
-from auto_context.embed.model import ModelSpec, load_spec, locate_model
+from auto_context.embed.model import BUNDLED, ModelSpec, load_spec, locate_model, verify_bundled
 from auto_context.errors import AutoContextError
 from auto_context.rank.tokens import words
 from auto_context.source import Content, Found, Root, check_paths, discover, language_of, read
@@ -161,7 +161,10 @@ class Operations:
 
     def _model(self) -> ModelSpec:
         if self._spec is None:
-            self._spec = load_spec(locate_model(self._settings.model), self._cache_dir)
+            spec = load_spec(locate_model(self._settings.model), self._cache_dir)
+            if spec.name == BUNDLED:
+                verify_bundled(self._cache_dir)
+            self._spec = spec
         return self._spec
 
     def _load(self) -> Encoder:
