@@ -119,12 +119,13 @@ class Search:
         legs = {"lexical": self._lexical(allowed), "path": self._paths(allowed)}
         legs["vector"] = self._vector(pending, deadline, allowed)
         self._lead_to_chunks(legs)
-        candidates = self._candidates(self._similar_enough(fuse(legs, self._intent, _FUSED)))
-        ranked = merge(rerank(self._query, self._intent, candidates))
-        hits = self._hits(ranked, max(0, min(request.limit, _MOST_HITS)))
         with self._repository.lock:
             chunks = self._view.chunks
             coverage = self._repository.vector_count(self._view) / chunks if chunks else 1.0
+        fused = fuse(legs, self._intent.covered(coverage), _FUSED)
+        candidates = self._candidates(self._similar_enough(fused))
+        ranked = merge(rerank(self._query, self._intent, candidates))
+        hits = self._hits(ranked, max(0, min(request.limit, _MOST_HITS)))
         if self._states["vector"] == "ok" and coverage < 1.0:
             self._states["vector"] = "partial" if coverage else "empty"
         return self._reply(branch, began, hits, coverage)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Kind = Literal["symbol", "path", "prose", "mixed"]
@@ -27,6 +27,14 @@ class Intent:
     lexical: float
     path: float
     vector: float
+
+    def covered(self, coverage: float) -> Intent:
+        """The same where only a part of the chunks has vectors: what the others find is then not outvoted by it.
+
+        Args:
+            coverage: that part, 0 to 1.
+        """
+        return replace(self, vector=self.vector * coverage)
 
     def weight(self, leg: str) -> float:
         """The weight of a leg by its name."""

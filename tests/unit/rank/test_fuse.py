@@ -28,6 +28,14 @@ def test_the_weights_decide_between_single_legs_and_the_best_possible_score_is_o
     assert fuse({"lexical": [], "vector": []}, prose, 10) == []
 
 
+def test_a_leg_that_saw_a_twentieth_of_the_chunks_does_not_outvote_the_others() -> None:
+    prose, legs = intent_of("how are retries counted"), {"lexical": [1, 2], "vector": [3, 2]}
+    assert fuse(legs, prose.covered(0.05), 3)[0][0] == 2
+    assert [chunk for chunk, _, _ in fuse(legs, prose.covered(0.05), 3)].index(1) == 1
+    assert fuse(legs, prose.covered(1.0), 3) == fuse(legs, prose, 3)
+    assert fuse({"lexical": [1], "vector": []}, prose.covered(0.0), 3)[0][1] == 1.0
+
+
 def test_a_definition_outranks_its_uses() -> None:
     uses, defines = chunk(1, "use.py"), chunk(2, "def.py", kind="class", symbol="RetryPolicy", score=0.6)
     assert [c.id for c in rerank("RetryPolicy", intent_of("RetryPolicy"), [uses, defines])] == [2, 1]
