@@ -13,6 +13,20 @@ from harness import Child
 
 INDEX_LIMIT_S = 120.0
 
+COUNT_HANDLES = """
+    _G.handles = {}
+    for _, name in ipairs({ 'new_timer', 'new_fs_event', 'new_fs_poll' }) do
+      local make = vim.uv[name]
+      vim.uv[name] = function(...)
+        local handle = make(...)
+        table.insert(_G.handles, handle)
+        return handle
+      end
+    end
+"""
+OPEN_HANDLES = "return #vim.tbl_filter(function(handle) return not handle:is_closing() end, _G.handles)"
+"""Lua that says how many of the handles made since ``COUNT_HANDLES`` are open."""
+
 _BUFFER = """
     local wanted = ...
     for _, win in ipairs(vim.api.nvim_list_wins()) do

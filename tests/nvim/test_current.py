@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from driving import (
+    COUNT_HANDLES,
+    OPEN_HANDLES,
     children_of,
     clean_log,
     host_pid,
@@ -158,17 +160,7 @@ def test_the_timer_updates_unless_nobody_looks(start_nvim: StartNeovim, shop: Pa
 
 
 def test_nothing_is_left_after_stop(child: Child, shop: Path) -> None:
-    child.lua("""
-        _G.handles = {}
-        for _, name in ipairs({ 'new_timer', 'new_fs_event' }) do
-          local make = vim.uv[name]
-          vim.uv[name] = function(...)
-            local handle = make(...)
-            table.insert(_G.handles, handle)
-            return handle
-          end
-        end
-    """)
+    child.lua(COUNT_HANDLES)
     index(shop)
     open_picker(child, "RetryPolicy")
     wait_for_row(child, "src/uploads.py:")
@@ -177,7 +169,7 @@ def test_nothing_is_left_after_stop(child: Child, shop: Path) -> None:
     assert child.lua("return #_G.handles") > 0
     child.lua("require('auto_context').stop()")
     child.wait_for(lambda: children_of(child) == [])
-    assert child.lua("return #vim.tbl_filter(function(handle) return not handle:is_closing() end, _G.handles)") == 0
+    assert child.lua(OPEN_HANDLES) == 0
     assert child.lua("return vim.fn.exists('#AutoContextSchedule')") == 0
     open_picker(child)
     wait_for_row(child, "src/uploads.py:")

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from driving import (
+    COUNT_HANDLES,
+    OPEN_HANDLES,
     clean_log,
     index,
     open_picker,
@@ -20,19 +22,6 @@ from driving import (
 from harness import Child, StartNeovim
 from sandbox import sandboxed
 from support import git, make_shop
-
-COUNT_HANDLES = """
-    _G.handles = {}
-    for _, name in ipairs({ 'new_timer', 'new_fs_event', 'new_fs_poll' }) do
-      local make = vim.uv[name]
-      vim.uv[name] = function(...)
-        local handle = make(...)
-        table.insert(_G.handles, handle)
-        return handle
-      end
-    end
-"""
-OPEN_HANDLES = "return #vim.tbl_filter(function(handle) return not handle:is_closing() end, _G.handles)"
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -7,7 +7,7 @@ import pytest
 
 from auto_context.service.client import ServiceClient
 from sandbox import sandboxed
-from support import index, make_shop
+from support import Clock, index, make_shop
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +32,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory, client: ServiceClient) -> Pat
     folder = make_shop(tmp_path_factory.mktemp("repository") / "shop")
     index(client, folder)
     return folder
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()

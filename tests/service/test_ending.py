@@ -19,18 +19,9 @@ from auto_context.service.server import Service
 from auto_context.service.supervisor import WorkerProcess
 from auto_context.types import UpdateReport
 from sandbox import alive, sandboxed
+from support import Clock
 
 REPORT = UpdateReport("r", "main", 0, 0, 0, 0, 0, 0, {}, {}, 0.0)
-
-
-class Clock:
-    """Time that passes when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -38,11 +29,6 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
     """A service for each test: these end it."""
     with sandboxed(tmp_path_factory.mktemp("home")) as variables:
         yield variables
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

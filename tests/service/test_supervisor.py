@@ -14,22 +14,7 @@ from auto_context.service.jobs import Job, Jobs
 from auto_context.service.supervisor import HUNG_AFTER_S, IDLE_LIMIT_S, Breaker, WorkerProcess
 from auto_context.types import UpdateReport
 from sandbox import alive
-from support import wait_until
-
-
-class Clock:
-    """Time that passes when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+from support import Clock, wait_until
 
 
 @pytest.fixture
