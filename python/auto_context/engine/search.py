@@ -44,6 +44,8 @@ _GRACE_S = 0.015
 _LONGEST_QUERY = 4_000
 """Characters. A pasted file is cut: no leg reads further."""
 _MOST_HITS = 200
+_MOST_WORDS = 64
+"""Of a pasted text: every word costs a look into three fields."""
 _PREFIX_LENGTHS = range(2, 40)
 
 
@@ -139,15 +141,18 @@ class Search:
 
     def _allowed(self) -> Mask:
         """The view's documents that pass the filters, bool [documents]."""
-        request, prefix = self._request, self._root.prefix
+        filters = self._filters()
         with self._repository.lock:
-            mask = self._view.mask()
-            if not (prefix or request.path or request.language):
-                return mask
-            documents = [(path, number) for path, number in self._view.documents.items() if self._passes(path)]
-        narrowed = np.zeros_like(mask)
-        if documents:
-            narrowed[[number for _, number in documents]] = True
+            return self._view.derived("allowed", filters, self._narrowed) if any(filters) else self._view.mask()
+
+    def _filters(self) -> tuple[str, str | None, str | None]:
+        """What the documents and names that pass depend on, besides the view."""
+        return self._root.prefix, self._request.path, self._request.language
+
+    def _narrowed(self) -> Mask:
+        narrowed = np.zeros_like(self._view.mask())
+        numbers = [number for path, number in self._view.documents.items() if self._passes(path)]
+        narrowed[np.array(numbers, np.int64)] = True
         return narrowed
 
     def _passes(self, path: str) -> bool:
@@ -168,7 +173,7 @@ class Search:
 
     def _lexical(self, allowed: Mask) -> list[int]:
         """Chunk ids by BM25. Asks deeper until enough of them are in the view."""
-        words = query_words(self._query)
+        words = query_words(self._query)[:_MOST_WORDS]
         last = self._query.rsplit(None, 1)[-1].lower() if not self._query[-1].isspace() else ""
         prefix = last if last.isidentifier() and len(last) in _PREFIX_LENGTHS and len(words) <= 2 else ""  # noqa: PLR2004
         found: list[int] = []
@@ -201,9 +206,8 @@ class Search:
 
     def _file_names(self, allowed: Mask) -> tuple[FileNames, list[int | None], list[str]]:
         """The names that pass the filters with their documents' numbers, kept as long as the view stays as it is."""
-        key = (self._root.prefix, self._request.path, self._request.language)
         with self._repository.lock:
-            return self._view.derived("names", key, lambda: self._make_names(allowed))
+            return self._view.derived("names", self._filters(), lambda: self._make_names(allowed))
 
     def _make_names(self, allowed: Mask) -> tuple[FileNames, list[int | None], list[str]]:
         documents, prefix = self._view.documents, len(self._root.prefix)
