@@ -17,6 +17,10 @@ from auto_context.service.client import ServiceClient
 from support import make_shop, wait_until
 
 COMMAND = [sys.executable, "-m", "auto_context"]
+# Whoever runs the tests in the background has Ctrl-C ignored, and children inherit that.
+HEARS_CTRL_C = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+)
 
 
 def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -120,7 +124,10 @@ def test_a_terminal_sees_one_progress_line_and_ctrl_c_cancels(tmp_path: Path, cl
         (folder / f"{number}.py").write_text(f"def function_{number}():\n    return {number} * 'some text to embed'\n")
     leader, follower = pty.openpty()
     child = subprocess.Popen(
-        [*COMMAND, "index", str(folder)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=follower
+        [sys.executable, "-c", HEARS_CTRL_C, *COMMAND, "index", str(folder)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=follower,
     )
     os.close(follower)
     seen = b""
