@@ -102,12 +102,7 @@ end
 
 ---@return string? the service's log: the worker's and the engine's words are there
 local function service_log()
-  local folder = vim.env.AUTO_CONTEXT_LOG_DIR
-  if not folder or folder == '' then
-    local xdg = vim.env.XDG_STATE_HOME
-    xdg = xdg and vim.startswith(xdg, '/') and xdg or vim.fn.expand('~/.local/state')
-    folder = vim.fs.joinpath(xdg, 'auto-context')
-  end
+  local folder = require('auto_context.folders').log()
   local newest, newest_at
   for name, kind in vim.fs.dir(folder) do
     local path = vim.fs.joinpath(folder, name)

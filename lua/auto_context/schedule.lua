@@ -128,13 +128,7 @@ end
 
 ---@return boolean whether any index exists on this machine, as far as a look at the data folder tells
 local function any_index()
-  local folder = vim.env.AUTO_CONTEXT_DATA_DIR
-  if not folder or folder == '' then
-    local xdg = vim.env.XDG_DATA_HOME
-    xdg = xdg and vim.startswith(xdg, '/') and xdg or vim.fn.expand('~/.local/share')
-    folder = vim.fs.joinpath(xdg, 'auto-context')
-  end
-  return vim.uv.fs_stat(folder) ~= nil
+  return vim.uv.fs_stat(require('auto_context.folders').data()) ~= nil
 end
 
 ---A file was written: bring the index up to date with it, soon. For callers that write files without a buffer, too.

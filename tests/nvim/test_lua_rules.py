@@ -14,7 +14,7 @@ FILES = sorted([*LUA.rglob("*.lua"), *(REPOSITORY / "plugin").glob("*.lua")])
 IDS = [str(path.relative_to(REPOSITORY)) for path in FILES]
 
 LAYERS = [
-    {"types", "errors", "hit"},
+    {"types", "errors", "hit", "folders"},
     {"log"},
     {"notify", "debounce"},
     {"config", "watch"},

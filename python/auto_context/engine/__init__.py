@@ -159,7 +159,7 @@ class Engine:
         repository = self._indexed(resolved)
         if repository is None:
             raise AutoContextError("not_indexed", f"{resolved.top} has no index")
-        worktree = repository.worktree(str(resolved.top))
+        worktree = repository.worktree(resolved.worktree_identity)
         branch = current_ref(resolved)
         if worktree.ref != branch:
             self._follow_branch(resolved, repository, worktree, branch, request.wait_ms / 1000)
@@ -213,7 +213,7 @@ class Engine:
                 skipped={}, fallbacks={}, updated_at=0.0, store="", store_bytes=0,
                 model=self._settings.model, embedding=self._embedding(),
             )  # fmt: skip
-        worktree = repository.worktree(str(resolved.top))
+        worktree = repository.worktree(resolved.worktree_identity)
         repository.use_last_model()
         repository.load_rows(worktree.view)
         skipped, fallbacks = count_reasons(worktree)
@@ -255,7 +255,7 @@ class Engine:
     def _indexed(self, root: Root) -> Repository | None:
         """The repository, when this worktree of it was ever updated."""
         repository = self._find(root, create=False)
-        if repository is None or not repository.worktree(str(root.top)).ref:
+        if repository is None or not repository.worktree(root.worktree_identity).ref:
             return None
         return repository
 

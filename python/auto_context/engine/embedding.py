@@ -68,7 +68,6 @@ class Embedding:
         while flight:
             done += self._store(*flight.popleft())
             yield done, total, _seconds_left(began, done - at_start, total - done)
-        repository.load_rows(self._view)
 
     def _batches(self) -> Iterator[_Batch]:
         repository, view = self._repository, self._view
@@ -97,8 +96,7 @@ class Embedding:
         if packed is None:
             return 0
         hashes, previous = blob_hashes(packed)
-        dim = repository.vectors.dim if repository.vectors is not None else 0
-        vectors = np.zeros((len(hashes), dim), np.float16)
+        vectors = np.zeros((len(hashes), _width(repository)), np.float16)
         known = self._known(previous)
         missing = []
         for at, digest in enumerate(hashes):
@@ -135,7 +133,7 @@ class Embedding:
             result = future.result()
             if result["fingerprint"] != repository.model:
                 raise AutoContextError("worker_down", "the worker's model changed; the next update uses it")
-            width = batch_width(repository)
+            width = _width(repository)
             fresh = np.frombuffer(result["chunks"], "<f2").reshape(-1, width)
             at = 0
             for key, _, missing in batch.ask:
@@ -151,7 +149,7 @@ class Embedding:
         return batch.chunks
 
 
-def batch_width(repository: Repository) -> int:
+def _width(repository: Repository) -> int:
     """Length of the current model's vectors."""
     return repository.vectors.dim if repository.vectors is not None else 0
 

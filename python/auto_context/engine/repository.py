@@ -137,7 +137,7 @@ class Repository:
         gone: Iterable[str] = (),
         blobs: Sequence[tuple[bytes, bytes]] = (),
     ) -> None:
-        """Store contents and change the current view, in one transaction, with what then waits for the words."""
+        """Store contents and change the current view, in one transaction."""
         with self.lock, self.sidecar.transaction():
             for key, packed in blobs:
                 self.sidecar.set(b"b" + key, packed)

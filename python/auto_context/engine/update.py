@@ -62,7 +62,7 @@ class Update:
     ) -> None:
         self.repository = repository
         self.root = root
-        self.worktree = repository.worktree(str(root.top))
+        self.worktree = repository.worktree(root.worktree_identity)
         self._rules = _rules(settings)
         self._cancel = cancel or threading.Event()
         self._tell = progress
@@ -169,7 +169,7 @@ class Update:
                 entries[path] = Entry(b"", size, mtime_ns, inode, "", 0, skip)
                 continue
             old = now.get(path)
-            if trusted and old and mtime_ns and (old.size, old.mtime_ns, old.inode) == (size, mtime_ns, inode):
+            if trusted and old and old.is_as(size, mtime_ns, inode):
                 entries[path] = old
                 continue
             if path in before:

@@ -97,11 +97,7 @@ def _look(top: str, path: str, view: View) -> _OnDisk | None:
         info = os.lstat(full)
         if not stat.S_ISREG(info.st_mode) or entry is None:
             return None
-        if entry.mtime_ns and (entry.size, entry.mtime_ns, entry.inode) == (
-            info.st_size,
-            info.st_mtime_ns,
-            info.st_ino,
-        ):
+        if entry.is_as(info.st_size, info.st_mtime_ns, info.st_ino):
             return _OnDisk(same=True, lines=[])
     except OSError:
         return None

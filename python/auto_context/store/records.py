@@ -34,6 +34,10 @@ class Entry(NamedTuple):
     reason: str
     """Without a key, why the content is not indexed; with one, why it was cut by line windows, or ""."""
 
+    def is_as(self, size: int, mtime_ns: int, inode: int) -> bool:
+        """Whether a file with this stat is certainly the one this was made from."""
+        return bool(self.mtime_ns) and (self.size, self.mtime_ns, self.inode) == (size, mtime_ns, inode)
+
 
 class Blob(NamedTuple):
     """One file content.

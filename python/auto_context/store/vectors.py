@@ -14,11 +14,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Ids = NDArray[np.int64]
 
-_COMPACT_FLOOR = 10_000
-
 
 class VectorIndex:
-    """Rows of (chunk id, unit vector). Append-only between compactions; thread-safe.
+    """Rows of (chunk id, unit vector). Append-only; thread-safe.
 
     Args:
         dim: length of the vectors.
@@ -95,21 +93,6 @@ class VectorIndex:
         with self._lock:
             rows = np.flatnonzero(np.isin(self._ids[: self._count], ids))
             return {int(self._ids[row]): float(self._index.reconstruct(int(row)) @ query) for row in rows}
-
-    def compact(self, keep: NDArray[np.bool_]) -> bool:
-        """Drop rows nothing needs, when they are the larger part. Says whether it did."""
-        dead = self._count - int(keep.sum())
-        if dead < _COMPACT_FLOOR or dead * 2 < self._count:
-            return False
-        with self._lock:
-            rows = np.flatnonzero(keep)
-            fresh = self._empty()
-            for at in range(0, len(rows), 4096):
-                part = rows[at : at + 4096]
-                fresh.add(np.stack([self._index.reconstruct(int(row)) for row in part]))
-            self._ids = self._ids[: self._count][rows].copy()
-            self._index, self._count = fresh, len(rows)
-        return True
 
 
 def _parameters(selector: faiss.IDSelector) -> faiss.SearchParameters:

@@ -1,10 +1,8 @@
-"""The vector index: exact, limited to a view, append-only with compaction."""
+"""The vector index: exact, limited to a view, append-only."""
 
 import numpy as np
 import numpy.typing as npt
-import pytest
 
-from auto_context.store import vectors
 from auto_context.store.vectors import VectorIndex, combine
 
 
@@ -39,18 +37,6 @@ def test_similarities_of_single_chunks() -> None:
     found = index.similarities(data[7], np.array([1007, 1020, 5]))
     assert found.keys() == {1007, 1020}
     np.testing.assert_allclose([found[1007], found[1020]], [1.0, data[20] @ data[7]], atol=2e-3)
-
-
-def test_compaction_keeps_ids_and_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    data, index = unit(300), VectorIndex(16)
-    index.add(np.arange(300) + 1000, data)
-    keep = np.zeros(300, np.bool_)
-    keep[::3] = True
-    assert not index.compact(keep)
-    monkeypatch.setattr(vectors, "_COMPACT_FLOOR", 10)
-    assert index.compact(keep)
-    assert len(index) == 100
-    assert index.search(data[30], np.ones(100, np.bool_), 1)[0].tolist() == [1030]
 
 
 def test_combining_moves_a_body_towards_its_path() -> None:
