@@ -1,17 +1,18 @@
 # Every command sets up what it needs by itself: see .ci/bootstrap.py.
 PYTHON ?= python3
 REPO ?=
+TREES ?=
 ARGS ?=
 BOOTSTRAP = $(PYTHON) .ci/bootstrap.py
 MAKEFLAGS += --no-print-directory
 # Paths reach the shell by the environment, so that no character in them needs quoting.
-export REPO
+export REPO TREES
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench picture setup clean python
+.PHONY: help install demo test lint bench quality quality-history quality-docstrings picture setup clean python
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
 
 demo: python ## set up, index a repository (REPO=path, else this one) and search it in a real Neovim
 	@$(BOOTSTRAP) demo "$$REPO"
@@ -24,6 +25,15 @@ lint: python ## ruff, mypy, layers, luacheck
 
 bench: python ## time and memory of every stage (REPO=path, else this repository)
 	@$(BOOTSTRAP) bench "$$REPO"
+
+quality: python ## how well it ranks, on the development sets (TREES=dir of work trees; ARGS='--ablate', '--compare run.json')
+	@$(BOOTSTRAP) quality quality.py $${TREES:+"$$TREES"} $(ARGS)
+
+quality-history: python ## the same on any repository's own history (REPO=path)
+	@$(BOOTSTRAP) quality history.py "$$REPO" $(ARGS)
+
+quality-docstrings: python ## the same on functions found by their own docstrings
+	@$(BOOTSTRAP) quality docstrings.py $(ARGS)
 
 picture: python ## draw README's picture of the picker anew
 	@$(BOOTSTRAP) demo "" --picture doc/picker.svg </dev/null

@@ -22,7 +22,7 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status; a fault of set-up is one line."""
     commands: dict[str, Callable[..., int]] = {
-        "install": install, "demo": demo, "test": test, "lint": lint, "bench": bench, "setup": setup, "nvim": nvim,
+        "install": install, "demo": demo, "test": test, "lint": lint, "bench": bench, "quality": quality, "setup": setup, "nvim": nvim,
     }  # fmt: skip
     if not arguments or arguments[0] not in commands:
         print(f"setup: usage: bootstrap.py {'|'.join(commands)} [argument]", file=sys.stderr)
@@ -77,6 +77,12 @@ def bench(repository: str = "") -> int:
     python = environment.ensure(test=True)
     variables = {"AUTO_CONTEXT_TEST_NVIM": os.pathsep.join(map(str, tools.neovims()))}
     return _run([python, PROJECT / "tests/bench/bench.py", folder, "--json", PROJECT / ".cache/bench.json"], variables)
+
+
+def quality(script: str, *arguments: str) -> int:
+    """Measure ranking; see ``tests/quality``."""
+    python = environment.ensure(test=True)
+    return _run([python, PROJECT / "tests/quality" / script, *arguments], {})
 
 
 def lint() -> int:

@@ -29,11 +29,27 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Symbol:
+    """One definition in a file; lines are 1-based, both ends included."""
+
+    name: str
+    """Qualified: ``Class.method``."""
+    kind: str
+    start_line: int
+    """Where the definition itself begins, after its comments and decorators."""
+    end_line: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChunkResult:
     """All chunks of one file: in order, covering every line. ``fallback`` says why line windows were used, or ""."""
 
     chunks: list[Chunk]
     fallback: Literal["", "no_grammar", "parse_failed", "timeout"] = ""
+    symbols: list[Symbol] = field(default_factory=list)
+    """Every definition, in order, those inside others too."""
+    imports: list[str] = field(default_factory=list)
+    """What the file imports, as written (``os.path``, ``./store``, ``crate::net``), without repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +66,14 @@ class SearchRequest:
     """Smallest cosine similarity of a hit to the query, -1 to 1. Not applied while vectors cannot answer."""
     wait_ms: int = 0
     """How long to wait for legs that are not ready: 0 for a picker, 10,000 for one-shot callers."""
+    near: str = ""
+    """Path, relative to ``root``, of the file the person looks at: files near it and fresh commits gain a little."""
+    per_file: int = 2
+    """Most chunks of one file among the first ten: 1 for files first, more for lines first."""
+    explain: bool = False
+    """Whether each hit says how it came to its place."""
+    off: tuple[str, ...] = ()
+    """Legs and ranking steps to leave out: to measure what each is worth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +91,10 @@ class Hit:
     legs: list[str]
     fresh: bool
     text: str
+    last_commit: dict[str, Any] | None = None
+    """``time`` (seconds since the epoch) and ``subject`` of the file's last commit; None when git knows none."""
+    explain: dict[str, Any] | None = None
+    """When asked for: ``intent``, ``legs`` (rank, score and weight in each), ``fused``, ``steps``, ``score``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from typing import Literal
 
 from auto_context.config import Settings
 from auto_context.engine import views
+from auto_context.engine.query_vectors import QueryVectors
 from auto_context.engine.repository import Repository, open_repository
-from auto_context.engine.search import QueryVectors, Search
+from auto_context.engine.search import Search
 from auto_context.engine.update import ProgressCallback, Update, count_reasons
 from auto_context.engine.work import LocalWorker, Worker
 from auto_context.errors import AutoContextError
@@ -165,7 +166,7 @@ class Engine:
             self._follow_branch(resolved, repository, worktree, branch, request.wait_ms / 1000)
         repository.use_last_model()
         repository.load_rows(worktree.view)
-        search = Search(repository, resolved, worktree.view, self._worker, self._query_vectors, request)
+        search = Search(repository, resolved, worktree, self._worker, self._query_vectors, request)
         reply = search.run(branch)
         if search.other_model:
             self._query_vectors.forget()

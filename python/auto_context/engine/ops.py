@@ -17,7 +17,17 @@ from auto_context.embed.compose import chunk_text, path_text
 from auto_context.embed.model import BUNDLED, ModelSpec, load_spec, locate_model, verify_bundled
 from auto_context.errors import AutoContextError
 from auto_context.rank.tokens import words
-from auto_context.source import Content, Found, Root, check_paths, discover, language_of, read
+from auto_context.source import (
+    Content,
+    Found,
+    Root,
+    check_paths,
+    discover,
+    is_ancestor,
+    language_of,
+    last_commits,
+    read,
+)
 from auto_context.store.records import Blob, chunk_lines, pack_blob, unpack_blob
 
 if TYPE_CHECKING:
@@ -50,6 +60,7 @@ class Operations:
             "info": self._info,
             "scan": self._scan,
             "probe": self._probe,
+            "history": self._history,
             "hash": self._hash,
             "chunk": self._chunk,
             "lex": self._lex,
@@ -83,6 +94,22 @@ class Operations:
         yield
         return {"found": _pack_found(check_paths(decode_root(root), paths, self._settings))}
 
+    def _history(self, root: dict[str, str], head: str, known: str, wanted: list[str]) -> Steps:
+        """The last commit of each file: those since ``known`` when it is an ancestor, else of all that are wanted.
+
+        ``whole`` tells which; ``paths`` are numbers into ``commits``.
+        """
+        where = decode_root(root)
+        whole = not known or not is_ancestor(where, known, head)
+        yield
+        commits: dict[tuple[int, str], int] = {}
+        paths: dict[str, int] = {}
+        for batch in last_commits(where, head, "" if whole else known, wanted if whole else ()):
+            for path, when, subject in batch:
+                paths[path] = commits.setdefault((when, subject), len(commits))
+            yield
+        return {"whole": whole, "commits": [list(commit) for commit in commits], "paths": paths}
+
     def _hash(self, top: str, paths: list[str]) -> Steps:
         """Read and hash: [path, blob key or b"", language, size, mtime_ns, inode, reason]."""
         rows = []
@@ -115,7 +142,16 @@ class Operations:
                     hashlib.blake2b(chunk_text(content.text, item, language).encode(), digest_size=8).digest()
                     for item in result.chunks
                 ]
-                blob = Blob(language, content.text, result.chunks, hashes, result.fallback, previous.get(path, b""))
+                blob = Blob(
+                    language,
+                    content.text,
+                    result.chunks,
+                    hashes,
+                    result.fallback,
+                    previous.get(path, b""),
+                    result.symbols,
+                    result.imports,
+                )
                 key = blob_key(content.digest, language)
                 rows.append(
                     [path, key, language, *_stat_of(content), "", pack_blob(blob), len(result.chunks), result.fallback]

@@ -2,83 +2,44 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pathspec
 
+from auto_context.engine.legs import Found, Legs
+from auto_context.engine.query_vectors import QueryVectors
 from auto_context.engine.repository import Repository
+from auto_context.engine.scope import Scope
 from auto_context.engine.verify import verify
-from auto_context.engine.views import View
-from auto_context.engine.work import QUERY, Result, Worker
-from auto_context.errors import AutoContextError
-from auto_context.rank.files import FileNames
-from auto_context.rank.fuse import Candidate, fuse, merge, rerank
-from auto_context.rank.intent import Intent, intent_of
-from auto_context.rank.tokens import query_words
+from auto_context.engine.views import View, Worktree
+from auto_context.engine.work import Result, Worker
+from auto_context.rank import Asked, Candidate, Fused, diversify, fuse, merge, rank
+from auto_context.rank.query import Query, compiled, has_phrase, parse
+from auto_context.rank.tokens import words
 from auto_context.source import Root
 from auto_context.store.lexical import chunk_id
-from auto_context.store.records import CHUNK_BITS
-from auto_context.types import Hit, LegState, SearchReply, SearchRequest
+from auto_context.store.records import CHUNK_BITS, Blob, chunk_lines
+from auto_context.types import Chunk, Hit, LegState, SearchReply, SearchRequest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Mask = NDArray[np.bool_]
+    Floats = NDArray[np.float32]
 
-Fused = tuple[int, float, tuple[str, ...]]
-"""A chunk id, its score, and the legs that found it."""
-
-_LEG_DEPTH = 100
-_FUSED = 60
-_QUERY_CACHE = 64
+_DEPTH, _DEEPEST = 100, 6_400
+"""Chunks asked of each leg: deeper only while a filter on the text leaves too few."""
 _GRACE_S = 0.015
 """A warm worker embeds a query in less: waiting this long saves the picker its second question."""
-_LONGEST_QUERY = 4_000
-"""Characters. A pasted file is cut: no leg reads further."""
+_LISTING_S = 2.0
+"""How long a query of filters alone may read through the view."""
+_PATTERN_S = 0.1
+"""How long a regular expression may take on one chunk."""
 _MOST_HITS = 200
-_MOST_WORDS = 64
-"""Of a pasted text: every word costs a look into three fields."""
-_PREFIX_LENGTHS = range(2, 40)
-
-
-class QueryVectors:
-    """The embeddings of the last 64 queries, and those on their way."""
-
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-        self._lock = threading.Lock()
-        self._futures: OrderedDict[str, Future[Result]] = OrderedDict()
-        self.answered = False
-        """Whether the model has embedded anything since it was last down."""
-
-    def ask(self, query: str) -> Future[Result]:
-        """The embedding of a query, asked for once; a failed one is asked for again."""
-        with self._lock:
-            future = self._futures.pop(query, None)
-            if future is None or (future.done() and future.exception() is not None):
-                future = self._worker.submit("query", {"text": query}, QUERY)
-                future.add_done_callback(self._note)
-            self._futures[query] = future
-            while len(self._futures) > _QUERY_CACHE:
-                _, oldest = self._futures.popitem(last=False)
-                oldest.cancel()
-            return future
-
-    def _note(self, future: Future[Result]) -> None:
-        self.answered = not future.cancelled() and future.exception() is None
-
-    def forget(self) -> None:
-        """The model changed."""
-        with self._lock:
-            self._futures.clear()
 
 
 class Search:
@@ -88,167 +49,107 @@ class Search:
         self,
         repository: Repository,
         root: Root,
-        view: View,
+        worktree: Worktree,
         worker: Worker,
         vectors: QueryVectors,
         request: SearchRequest,
     ) -> None:
         self._repository = repository
         self._root = root
-        self._view = view
+        self._worktree = worktree
+        self._view: View = worktree.view
         self._worker = worker
         self._query_vectors = vectors
         self._request = request
-        self._query = request.query[:_LONGEST_QUERY]
-        self._intent: Intent = intent_of(self._query)
+        self._query: Query = parse(request.query, time.time())
+        self._scope = Scope(repository, root, self._view, worktree.history, request, self._query)
+        self._limit = max(0, min(request.limit, _MOST_HITS))
         self.other_model = False
         """Whether the query came back from another model than the one the vectors are of."""
-        self._nameless: list[str] = []
-        """Files without content that the path leg found; their candidates' ids are ``~index`` into this."""
-        self._vector_of_query: NDArray[np.float32] | None = None
+        self._vector_of_query: Floats | None = None
         self._states: dict[str, LegState] = {"lexical": "ok", "path": "ok", "vector": "ok"}
+        self._found: dict[str, Found] = {}
 
     def run(self, branch: str) -> SearchReply:
         """The reply. ``wait_ms`` is spent only on the vector leg, while it is not ready."""
         began = time.monotonic()
-        request = self._request
-        if not self._query.strip():
+        query = self._query
+        filtered = any(
+            (query.pattern, query.paths, query.languages, query.kinds, query.since is not None, query.phrases)
+        )
+        if query.text:
+            ranked, coverage = self._ranked(began)
+        elif filtered:
+            self._states = {"lexical": "ok", "path": "off", "vector": "off"}
+            ranked, coverage = list(self._listed(began + _LISTING_S)), 0.0
+        else:
             self._states = dict.fromkeys(self._states, "off")
-            return self._reply(branch, began, [], 0.0)
+            ranked, coverage = [], 0.0
+        hits = self._hits(ranked)
+        took = round((time.monotonic() - began) * 1000, 2)
+        return SearchReply(
+            self._request.query, str(self._root.path), branch, took, self._states, round(coverage, 4), hits
+        )
+
+    # With words: legs, fusion, ranking
+
+    def _ranked(self, began: float) -> tuple[list[Candidate], float]:
+        request, query = self._request, self._query
         deadline = began + max(_GRACE_S, request.wait_ms / 1000)
-        pending = self._query_vectors.ask(self._query.strip())
-        allowed = self._allowed()
-        legs = {"lexical": self._lexical(allowed), "path": self._paths(allowed)}
-        legs["vector"] = self._vector(pending, deadline, allowed)
-        self._lead_to_chunks(legs)
+        pending = self._query_vectors.ask(query.text) if "vector" not in request.off else None
+        legs = Legs(self._repository, self._scope, query)
         with self._repository.lock:
             chunks = self._view.chunks
             coverage = self._repository.vector_count(self._view) / chunks if chunks else 1.0
-        fused = fuse(legs, self._intent.covered(coverage), _FUSED)
-        candidates = self._candidates(self._similar_enough(fused))
-        ranked = merge(rerank(self._query, self._intent, candidates))
-        hits = self._hits(ranked, max(0, min(request.limit, _MOST_HITS)))
-        if self._states["vector"] == "ok" and coverage < 1.0:
-            self._states["vector"] = "partial" if coverage else "empty"
-        return self._reply(branch, began, hits, coverage)
-
-    def _reply(self, branch: str, began: float, hits: list[Hit], coverage: float) -> SearchReply:
-        took = round((time.monotonic() - began) * 1000, 2)
-        root = str(self._root.path)
-        return SearchReply(self._request.query, root, branch, took, self._states, round(coverage, 4), hits)
-
-    # Filters
-
-    def _allowed(self) -> Mask:
-        """The view's documents that pass the filters, bool [documents]."""
-        filters = self._filters()
-        with self._repository.lock:
-            return self._view.derived("allowed", filters, self._narrowed) if any(filters) else self._view.mask()
-
-    def _filters(self) -> tuple[str, str | None, str | None]:
-        """What the documents and names that pass depend on, besides the view."""
-        return self._root.prefix, self._request.path, self._request.language
-
-    def _narrowed(self) -> Mask:
-        narrowed = np.zeros_like(self._view.mask())
-        numbers = [number for path, number in self._view.documents.items() if self._passes(path)]
-        narrowed[np.array(numbers, np.int64)] = True
-        return narrowed
-
-    def _passes(self, path: str) -> bool:
-        prefix = self._root.prefix
-        if prefix and not path.startswith(prefix):
-            return False
-        language = self._request.language
-        if language and self._view.entries[path].language != language.lower():
-            return False
-        return self._matches_glob(path[len(prefix) :])
-
-    def _matches_glob(self, relative: str) -> bool:
-        if not self._request.path:
-            return True
-        return _glob(self._request.path).match_file(relative)
-
-    # Legs
-
-    def _lexical(self, allowed: Mask) -> list[int]:
-        """Chunk ids by BM25. Asks deeper until enough of them are in the view."""
-        words = query_words(self._query)[:_MOST_WORDS]
-        last = self._query.rsplit(None, 1)[-1].lower() if not self._query[-1].isspace() else ""
-        prefix = last if last.isidentifier() and len(last) in _PREFIX_LENGTHS and len(words) <= 2 else ""  # noqa: PLR2004
-        found: list[int] = []
-        offset, depth = 0, _LEG_DEPTH * 2
-        while len(found) < _LEG_DEPTH:
-            rows = self._repository.lexical.search(words, prefix, depth, offset)
-            for document, position, _ in rows:
-                number = self._repository.number_of(document)
-                if number is not None and number < len(allowed) and allowed[number]:
-                    found.append(chunk_id(number, position))
-            if len(rows) < depth:
+        weights = query.intent.covered(coverage)
+        depth = _DEPTH
+        while True:
+            self._find(legs, depth, pending, deadline)
+            candidates = list(self._candidates(self._similar_enough(fuse(self._found, weights, depth)), legs.nameless))
+            exhausted = all(len(found) < depth for found in self._found.values()) or depth >= _DEEPEST
+            if exhausted or len(candidates) >= min(self._limit, depth):
                 break
-            offset, depth = offset + depth, depth * 4
+            depth *= 4
+        asked = Asked(query.text, query.intent, self._root.prefix + request.near if request.near else "", time.time())
+        ranked = merge(rank(asked, candidates, request.off))
+        if "diversity" not in request.off:
+            ranked = diversify(ranked, request.per_file)
+        self._note_states(coverage)
+        return ranked, coverage
+
+    def _find(self, legs: Legs, depth: int, pending: Future[Result] | None, deadline: float) -> None:
+        """Ask every leg that is on. The vector leg last: its query is being embedded meanwhile."""
+        off = self._request.off
+        found: dict[str, Found] = {"lexical": [] if "lexical" in off else legs.lexical(depth), "path": [], "vector": []}
+        if pending is not None:
+            if self._vector_of_query is None and self._states["vector"] == "ok":
+                self._vector_of_query = self._await(pending, deadline)
+            if self._vector_of_query is not None:
+                found["vector"] = legs.vector(self._vector_of_query, depth)
+        if "path" not in off:
+            found["path"] = legs.path(depth, [found["lexical"], found["vector"]])
+        self._found = found
+
+    def _note_states(self, coverage: float) -> None:
         if not self._repository.lexed:
             self._states["lexical"] = "empty"
-        return found[:_LEG_DEPTH]
-
-    def _paths(self, allowed: Mask) -> list[int]:
-        """File names. Files without content stand as negative ids: ``~index`` into ``self._nameless``."""
-        names, numbers, paths = self._file_names(allowed)
-        out = []
-        for at, _ in names.match(self._query, _LEG_DEPTH):
-            number = numbers[at]
-            if number is not None:
-                out.append(chunk_id(number, 0))
-            else:
-                self._nameless.append(paths[at])
-                out.append(~(len(self._nameless) - 1))
-        return out
-
-    def _file_names(self, allowed: Mask) -> tuple[FileNames, list[int | None], list[str]]:
-        """The names that pass the filters with their documents' numbers, kept as long as the view stays as it is."""
-        with self._repository.lock:
-            return self._view.derived("names", self._filters(), lambda: self._make_names(allowed))
-
-    def _make_names(self, allowed: Mask) -> tuple[FileNames, list[int | None], list[str]]:
-        documents, prefix = self._view.documents, len(self._root.prefix)
-        paths = [path for path in self._view.entries if self._name_passes(path, documents.get(path), allowed)]
-        names = FileNames([path[prefix:] for path in paths])
-        return names, [documents.get(path) for path in paths], paths
-
-    def _name_passes(self, path: str, number: int | None, allowed: Mask) -> bool:
-        if number is not None:
-            return number < len(allowed) and bool(allowed[number])
-        prefix = self._root.prefix
-        in_scope = path.startswith(prefix) and not self._request.language
-        return in_scope and self._matches_glob(path[len(prefix) :])
-
-    def _vector(self, pending: Future[Result], deadline: float, allowed: Mask) -> list[int]:
-        """Chunk ids by cosine similarity."""
-        query = self._vector_of_query = self._await(pending, deadline)
-        if query is None:
-            return []
         index = self._repository.vectors
-        if index is None or not len(index):
+        if self._states["vector"] == "ok" and (index is None or not len(index)):
             self._states["vector"] = "empty"
-            return []
-        with self._repository.lock:
-            ids = index.ids
-            numbers = ids >> CHUNK_BITS
-            rows = np.zeros(len(ids), np.bool_)
-            inside = numbers < len(allowed)
-            rows[inside] = allowed[numbers[inside]]
-        found, _ = index.search(query, rows, _LEG_DEPTH)
-        return [int(chunk) for chunk in found]
+        if self._states["vector"] == "ok" and coverage < 1.0:
+            self._states["vector"] = "partial" if coverage else "empty"
+        for leg in self._states.keys() & set(self._request.off):
+            self._states[leg] = "off"
 
     def _similar_enough(self, fused: Sequence[Fused]) -> Sequence[Fused]:
         """Without what is below the threshold, whichever leg found it. Without vectors nothing can be measured."""
         threshold, query, index = self._request.threshold, self._vector_of_query, self._repository.vectors
         if threshold is None or query is None or index is None:
             return fused
-        similarity = index.similarities(query, np.array([chunk for chunk, _, _ in fused], np.int64))
-        return [item for item in fused if similarity.get(item[0], -1.0) >= threshold]
+        similarity = index.similarities(query, np.array([item.id for item in fused], np.int64))
+        return [item for item in fused if similarity.get(item.id, -1.0) >= threshold]
 
-    def _await(self, pending: Future[Result], deadline: float) -> NDArray[np.float32] | None:
+    def _await(self, pending: Future[Result], deadline: float) -> Floats | None:
         try:
             result = pending.result(timeout=max(0.0, deadline - time.monotonic()))
         except FutureTimeout:
@@ -263,58 +164,111 @@ class Search:
             self._states["vector"] = "empty"
             self.other_model = True
             return None
-        vector: NDArray[np.float32] = np.frombuffer(result["vector"], "<f4").astype(np.float32)
+        vector: Floats = np.frombuffer(result["vector"], "<f4").astype(np.float32)
         return vector
 
-    # From legs to hits
+    # Without words: every chunk that passes, in the order of the paths
 
-    def _lead_to_chunks(self, legs: dict[str, list[int]]) -> None:
-        """A file found by name stands at the chunk the other legs like best, else at its first."""
-        best: dict[int, int] = {}
-        for leg in ("lexical", "vector"):
-            for chunk in legs[leg][:20]:
-                best.setdefault(chunk >> CHUNK_BITS, chunk)
-        if self._intent.kind != "path":
-            legs["path"] = [best.get(chunk >> CHUNK_BITS, chunk) if chunk >= 0 else chunk for chunk in legs["path"]]
-
-    def _candidates(self, fused: Sequence[Fused]) -> list[Candidate]:
-        out = []
-        for chunk, score, legs in fused:
-            if chunk < 0:
-                out.append(Candidate(chunk, self._nameless[~chunk], 1, 1, "file", "", score, legs))
+    def _listed(self, deadline: float) -> Iterator[Candidate]:
+        allowed = self._scope.documents()
+        with self._repository.lock:
+            documents = sorted(self._view.documents.items())
+        found = 0
+        for path, number in documents:
+            if not (number < len(allowed) and allowed[number]):
                 continue
-            document = self._repository.documents[chunk >> CHUNK_BITS]
-            blob = self._repository.blob(document.key)
-            position = chunk & ((1 << CHUNK_BITS) - 1)
-            if position < len(blob.chunks):
-                item = blob.chunks[position]
-                out.append(
-                    Candidate(chunk, document.path, item.start_line, item.end_line, item.kind, item.symbol, score, legs)
-                )
-        return out
+            blob = self._repository.blob(self._repository.documents[number].key)
+            for position, chunk in enumerate(blob.chunks):
+                if self._admits(path, chunk, blob):
+                    found += 1
+                    yield self._candidate(Fused(chunk_id(number, position), 1.0, ("lexical",)), path, chunk, blob)
+            if found >= self._limit:
+                return
+            if time.monotonic() > deadline:
+                self._states["lexical"] = "partial"
+                return
 
-    def _hits(self, ranked: Sequence[Candidate], limit: int) -> list[Hit]:
+    # Candidates and hits
+
+    def _candidates(self, fused: Sequence[Fused], nameless: Sequence[str]) -> Iterator[Candidate]:
+        query = self._query
+        about_text = bool(query.kinds or query.phrases or query.pattern)
+        for item in fused:
+            if item.id < 0:
+                path = nameless[~item.id]
+                if not about_text and not set(words(path)) & set(query.without):
+                    yield Candidate(item.id, path, 1, 1, "file", "", item.score, item.legs)
+                continue
+            document = self._repository.documents[item.id >> CHUNK_BITS]
+            blob = self._repository.blob(document.key)
+            position = item.id & ((1 << CHUNK_BITS) - 1)
+            if position < len(blob.chunks) and self._admits(document.path, blob.chunks[position], blob):
+                yield self._candidate(item, document.path, blob.chunks[position], blob)
+
+    def _candidate(self, item: Fused, path: str, chunk: Chunk, blob: Blob) -> Candidate:
+        commit = self._worktree.history.of(path) if self._request.near else None
+        defines = tuple(s.name for s in blob.symbols if chunk.start_line <= s.start_line <= chunk.end_line)
+        if not blob.symbols and chunk.symbol and chunk.kind not in ("block", "heading", "paragraph", "window"):
+            defines = (chunk.symbol,)
+        return Candidate(
+            item.id, path, chunk.start_line, chunk.end_line, chunk.kind, chunk.symbol, item.score, item.legs, defines,
+            commit.time if commit else 0.0,
+        )  # fmt: skip
+
+    def _admits(self, path: str, chunk: Chunk, blob: Blob) -> bool:
+        """Whether a chunk passes the query's own filters on what is in it."""
+        query = self._query
+        if query.kinds and chunk.kind not in query.kinds:
+            return False
+        if not (query.without or query.phrases or query.pattern):
+            return True
+        text = chunk_lines(blob.text, chunk)
+        if query.without and not set(query.without).isdisjoint([*words(text), *words(path)]):
+            return False
+        if not all(has_phrase(text, phrase) for phrase in query.phrases):
+            return False
+        return not query.pattern or self._has_pattern(text)
+
+    def _has_pattern(self, text: str) -> bool:
+        pattern = compiled(self._query.pattern)
+        try:
+            return pattern is not None and pattern.search(text, timeout=_PATTERN_S, concurrent=True) is not None
+        except TimeoutError:
+            self._states["lexical"] = "partial"
+            return False
+
+    def _hits(self, ranked: Sequence[Candidate]) -> list[Hit]:
         hits: list[Hit] = []
         checked: dict[str, Any] = {}
         prefix = len(self._root.prefix)
         for item in ranked:
-            if len(hits) >= limit:
+            if len(hits) >= self._limit:
                 break
             hit = verify(self._repository, self._view, str(self._root.top), self._query, item, checked)
             if hit is not None:
-                hits.append(replace(hit, path=hit.path[prefix:]))
+                commit = self._worktree.history.of(item.path)
+                hits.append(
+                    replace(
+                        hit,
+                        path=hit.path[prefix:],
+                        last_commit={"time": commit.time, "subject": commit.subject} if commit else None,
+                        explain=self._explain(item) if self._request.explain else None,
+                    )
+                )
         return hits
 
-
-_globs: dict[str, pathspec.PathSpec[Any]] = {}
-
-
-def _glob(pattern: str) -> pathspec.PathSpec[Any]:
-    if pattern not in _globs:
-        if len(_globs) > _QUERY_CACHE:
-            _globs.clear()
-        try:
-            _globs[pattern] = pathspec.PathSpec.from_lines("gitignore", [pattern])
-        except ValueError as error:
-            raise AutoContextError("bad_request", f"path: not a pattern: {pattern!r}") from error
-    return _globs[pattern]
+    def _explain(self, item: Candidate) -> dict[str, Any]:
+        """Per leg rank and score, and what each step multiplied the score by."""
+        legs = {}
+        for leg, found in self._found.items():
+            for at, (chunk, score) in enumerate(found, 1):
+                if chunk == item.id:
+                    legs[leg] = {"rank": at, "score": round(score, 4), "weight": self._query.intent.weight(leg)}
+        factor = float(np.prod([by for _, by in item.why])) if item.why else 1.0
+        return {
+            "intent": self._query.intent.kind,
+            "legs": legs,
+            "fused": round(item.score / factor, 4) if factor else 0.0,
+            "steps": [{"step": step, "factor": round(by, 4)} for step, by in item.why],
+            "score": round(item.score, 4),
+        }

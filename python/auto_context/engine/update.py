@@ -17,6 +17,7 @@ from auto_context.chunk import CHUNKER_VERSION
 from auto_context.config import Settings
 from auto_context.engine import views
 from auto_context.engine.embedding import Embedding
+from auto_context.engine.history import follow_head
 from auto_context.engine.ops import encode_root
 from auto_context.engine.reading import RECORDLESS, Calls, Reading, Stat
 from auto_context.engine.repository import Repository
@@ -108,6 +109,8 @@ class Update:
         with self._stage("reconcile"):
             to_read = self._reconcile(ref, found, scanned_at, force=force)
         self._read(to_read)
+        with self._stage("history"):
+            follow_head(self.worktree, self.repository.sidecar, self.root, self._calls)
         report = self._finish()
         self.worktree.forget_saved(scanned_at)
         return report

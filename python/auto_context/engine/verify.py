@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from auto_context.engine.repository import Repository
 from auto_context.engine.views import View
+from auto_context.rank import Candidate
 from auto_context.rank.focus import focus_lines
-from auto_context.rank.fuse import Candidate
+from auto_context.rank.query import Query
 from auto_context.source import Content, read
 from auto_context.store.records import CHUNK_BITS
 from auto_context.types import Hit
@@ -27,7 +28,7 @@ class _OnDisk(NamedTuple):
 
 
 def verify(
-    repository: Repository, view: View, top: str, query: str, item: Candidate, checked: dict[str, Any]
+    repository: Repository, view: View, top: str, query: Query, item: Candidate, checked: dict[str, Any]
 ) -> Hit | None:
     """Make the hit of a candidate, or None when its file is gone.
 
@@ -62,7 +63,8 @@ def verify(
             lines = now.lines[start - 1 : item.end_line] or [""]
         else:
             start = found
-    first, final = focus_lines(query, lines, item.symbol)
+    line = query.place[1] - start if query.place else -1
+    first, final = focus_lines(query.words, lines, item.symbol, line)
     return _hit(
         item,
         (start, start + len(lines) - 1),

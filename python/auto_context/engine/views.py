@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from auto_context.engine.history import History
 from auto_context.store.records import Entry, pack, unpack
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class Worktree:
     skipped: dict[str, int] = field(default_factory=dict)
     """Files that keep no record at all, by reason."""
     view: View = field(default_factory=lambda: View({}))
+    history: History = field(default_factory=History)
     _saved: dict[str, float] = field(default_factory=dict)
     """When single paths were updated (monotonic), so that a longer update does not put older news over them."""
 
@@ -100,6 +102,7 @@ class Worktree:
             worktree.updated_at, worktree.rules = record["updated_at"], record["rules"]
             worktree.skipped = record["skipped"]
             worktree.view = View(read_entries(sidecar, worktree.id, worktree.ref) or {})
+            worktree.history = History.load(sidecar, worktree.id)
         return worktree
 
     def save(self, sidecar: Sidecar) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from posixpath import basename
 
 from rapidfuzz import fuzz, process
@@ -13,6 +13,9 @@ from auto_context.rank.tokens import query_words, words
 
 _FUZZY_CUTOFF = 78.0
 _FUZZY_SCALE = 0.55
+_NAME_SHARE, _COUNT_SHARE, _ENOUGH = 0.7, 0.2, 4
+_FEWEST_DESCRIBED = 2
+"""Words of its description that find a file without its name: one alone (``large``) says nothing."""
 _SHORTEST_WORD = 3
 """Letters. Shorter words of prose name no file."""
 
@@ -22,10 +25,15 @@ class FileNames:
 
     Args:
         paths: relative to the folder searched.
+        described: more words for some of them, by their place in ``paths``: for files that nothing else can find.
     """
 
-    def __init__(self, paths: Sequence[str]) -> None:
+    def __init__(self, paths: Sequence[str], described: Mapping[int, Sequence[str]] | None = None) -> None:
         self._paths = paths
+        self._described_by: dict[str, set[int]] = defaultdict(set)
+        for at, more in (described or {}).items():
+            for word in more:
+                self._described_by[word].add(at)
         self._lowered = [path.lower() for path in paths]
         self._names = [basename(path) for path in self._lowered]
         self._stems = [name.rsplit(".", 1)[0] or name for name in self._names]
@@ -82,15 +90,20 @@ class FileNames:
         return 0.75 if needle in name else 0.6
 
     def _by_words(self, query: str) -> dict[int, float]:
-        """Prose names a file when most of the file's own name is among its words."""
+        """Prose names a file when most of the file's own name is among its words, or what is known of the file."""
         shared: dict[int, int] = defaultdict(int)
-        for word in query_words(query):
+        described: dict[int, int] = defaultdict(int)
+        for word in {*query_words(query), *query.lower().split()}:
+            for at in self._described_by.get(word, ()):
+                described[at] += 1
             if len(word) >= _SHORTEST_WORD:
                 forms = {word, word.removesuffix("s")}
                 for at in {at for form in forms for at in self._named_by.get(form, ())}:
                     shared[at] += 1
         return {
-            at: 0.7 * min(1.0, count / self._word_counts[at]) + 0.1 * min(count, 3) / 3 for at, count in shared.items()
+            at: _NAME_SHARE * min(1.0, shared[at] / self._word_counts[at])
+            + _COUNT_SHARE * min(shared[at] + described[at], _ENOUGH) / _ENOUGH
+            for at in shared.keys() | {at for at, count in described.items() if count >= _FEWEST_DESCRIBED}
         }
 
     def _by_likeness(self, needle: str, limit: int) -> list[tuple[int, float]]:

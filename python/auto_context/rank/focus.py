@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 
-from auto_context.rank.tokens import query_words, words
+from auto_context.rank.tokens import alike, words
 
 LONGEST = 25
 _DEFINITION_BONUS = 2.0
 _COMMENT = re.compile(r"\s*(?:#|//|--|/?\*|\"\"\"|'''|;|%|<!--)")
 
 
-def focus_lines(query: str, lines: Sequence[str], symbol: str) -> tuple[int, int]:
+def focus_lines(wanted: Collection[str], lines: Sequence[str], symbol: str, line: int = -1) -> tuple[int, int]:
     """The best window of at most 25 lines inside a hit, begun at a line that matters.
 
     Args:
-        query: what was asked.
+        wanted: the words that were asked for.
         lines: the hit's lines.
         symbol: its symbol path; the line that defines it counts for more.
+        line: the row that was asked for by its number, if it lies within.
 
     Returns:
         First and last line of the window, 0-based within ``lines``, both included.
     """
-    wanted = set(query_words(query))
+    wanted = set(wanted)
+    if 0 <= line < len(lines):
+        return line, min(line + LONGEST, len(lines)) - 1
     name = words(symbol.rsplit(".", 1)[-1])[:1]
     definition = _definition(lines, name[0]) if name else None
-    weights = [float(len(wanted.intersection(words(line)))) for line in lines]
+    weights = _weights(wanted, [set(words(line)) for line in lines])
     if definition is not None and name[0] in wanted:
         weights[definition] += _DEFINITION_BONUS
     start = _best_window(weights)
@@ -39,6 +44,16 @@ def focus_lines(query: str, lines: Sequence[str], symbol: str) -> tuple[int, int
     else:
         start = definition if definition is not None else next((at for at, line in enumerate(lines) if line.strip()), 0)
     return start, max(start, min(start + LONGEST, len(lines)) - 1)
+
+
+def _weights(wanted: Collection[str], rows: Sequence[set[str]]) -> list[float]:
+    """What each line says of the words asked for; a word that is everywhere in the hit tells its lines apart least."""
+    counts = Counter(word for row in rows for word in row)
+    worth: dict[str, float] = {}
+    for word, count in counts.items():
+        if any(alike(word, want) for want in wanted):
+            worth[word] = 1.0 / (1.0 + math.log(count))
+    return [sum(worth.get(word, 0.0) for word in row) for row in rows]
 
 
 def _best_window(weights: Sequence[float]) -> int:

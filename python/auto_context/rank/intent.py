@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Kind = Literal["symbol", "path", "prose", "mixed"]
+Kind = Literal["symbol", "path", "prose", "code", "mixed"]
 
 _IDENTIFIER = re.compile(r"^[A-Za-z_$][\w$]*(?:(?:\.|::|#|->|/)[A-Za-z_$][\w$]*)*(?:\(\))?[!?]?$")
 _FILE_NAME = re.compile(
@@ -17,6 +17,20 @@ _FILE_NAME = re.compile(
 )
 """Without a list, ``a.b.c`` would be a file; one missing here makes a query a symbol, which finds files too."""
 _CODE_MARKS = re.compile(r"[A-Za-z]_[A-Za-z]|[a-z][A-Z]|::|->|\(\)|\.\w+\(|[{};=<>]")
+
+
+_FILE_LINE = re.compile(r"^[\w@./\\+-]*\w\.[A-Za-z]\w{0,9}:\d+(?::\d+)?:?$")
+_DOTTED = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+\.[a-z]$")
+"""``a.b.c`` is a name, however many languages have endings of one letter."""
+_URL = re.compile(r"^[a-z][a-z+.-]*://")
+_TRACE = re.compile(r'File "[^"]+", line \d+|^\s*at \S+ ?\(?\S*:\d+|^\s*#\d+ +0x|^[\w.]+(?:Error|Exception): ')
+_PUNCTUATION = re.compile(r"[(){}\[\];=<>|&+*%!^~]|::|->|=>|\.\w|,|:$|\w_\w")
+_STATEMENT = re.compile(
+    r"[;{}]\s*$|^\s*(?:def|class|fn|func|function|local|let|const|var|val|return|if|for|while|import|from|pub|static|public|"
+    r"private|async|await|export|type|struct|impl|use|package|#include|@\w+)\b.*[(){}\[\]=:;]"
+    r"|^\s*[\w.\[\]'\"]+\s*[-+*/|&]?=\s*\S"
+)
+_CODE_PUNCTUATION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +56,11 @@ class Intent:
         return value
 
 
-_INTENTS = {
+INTENTS = {
     "symbol": Intent("symbol", lexical=1.0, path=0.5, vector=0.5),
     "path": Intent("path", lexical=0.3, path=1.5, vector=0.2),
-    "prose": Intent("prose", lexical=0.6, path=0.15, vector=1.0),
+    "prose": Intent("prose", lexical=0.6, path=0.05, vector=1.0),
+    "code": Intent("code", lexical=1.2, path=0.3, vector=0.6),
     "mixed": Intent("mixed", lexical=0.9, path=0.3, vector=0.9),
 }
 
@@ -53,16 +68,25 @@ _INTENTS = {
 def intent_of(query: str) -> Intent:
     """Guess from the shape of the query alone.
 
-    One name is a symbol; a slash or a file extension is a path; several plain words are prose; several words
-    with code in them are mixed.
+    One name is a symbol; a slash or a file extension is a path; a line of a program or of a traceback is code; several
+    plain words are prose; several words with code in them are mixed.
     """
     text = query.strip()
-    if " " not in text:
-        if "/" in text or _FILE_NAME.match(text):
-            return _INTENTS["path"]
+    if not re.search(r"\s", text):
+        is_name = _FILE_NAME.match(text) and not _DOTTED.match(text)
+        if ("/" in text and not _URL.match(text)) or is_name or _FILE_LINE.match(text):
+            return INTENTS["path"]
         if _IDENTIFIER.match(text):
-            return _INTENTS["symbol"]
-        return _INTENTS["mixed"]
+            return INTENTS["symbol"]
+        return INTENTS["code" if len(_PUNCTUATION.findall(text)) >= _CODE_PUNCTUATION else "mixed"]
+    if _TRACE.search(text) or _is_code(text):
+        return INTENTS["code"]
     if _CODE_MARKS.search(text) or any("/" in word and len(word) > 1 for word in text.split()):
-        return _INTENTS["mixed"]
-    return _INTENTS["prose"]
+        return INTENTS["mixed"]
+    return INTENTS["prose"]
+
+
+def _is_code(text: str) -> bool:
+    """More punctuation than a sentence has, or a line that begins or ends as statements do."""
+    marks = len(_PUNCTUATION.findall(text))
+    return marks >= _CODE_PUNCTUATION and (marks >= len(text.split()) or bool(_STATEMENT.search(text)))

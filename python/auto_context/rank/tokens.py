@@ -12,6 +12,7 @@ _WORD = re.compile(r"\w+")
 # An acronym before a capitalised word, a capitalised or lower-case run, a rest in capitals, digits, other scripts.
 _PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_A-Za-z]+")
 _LONGEST = 60
+_SHORTEST_STEM = 3
 _STOP = frozenset(
     "a an and any are as at be by can do does for from get has have how i if in into is it its of on or our "  # noqa: SIM905 - people read it
     "so that the their then there this to us was we were what when where which who why will with you".split()
@@ -37,7 +38,22 @@ def words(text: str) -> list[str]:
     return out
 
 
-def query_words(text: str) -> list[str]:
-    """The distinct words of a query, without words that say nothing, unless nothing else is left."""
+def query_words(text: str, *, every: bool = False) -> list[str]:
+    """The distinct words of a query.
+
+    Args:
+        text: the query.
+        every: keep the words that say nothing in a sentence (in code they do); else they go, unless nothing is left.
+    """
     distinct = list(dict.fromkeys(words(text)))
+    if every:
+        return distinct
     return [word for word in distinct if word not in _STOP] or distinct
+
+
+def alike(one: str, other: str) -> bool:
+    """Equal, or one the beginning of the other: ``auth`` and ``authentication``, ``session`` and ``sessions``."""
+    if one == other:
+        return True
+    short, long = (one, other) if len(one) < len(other) else (other, one)
+    return len(short) > _SHORTEST_STEM and long.startswith(short)

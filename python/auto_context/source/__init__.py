@@ -2,6 +2,7 @@
 
 from auto_context.source.content import Content, Skip, read
 from auto_context.source.discover import Found, check_paths, discover, is_indexable_path
+from auto_context.source.history import head_commit, is_ancestor, last_commits
 from auto_context.source.language import language_of
 from auto_context.source.root import Root, current_ref, operation_in_progress, relative_path, resolve_root
 
@@ -13,8 +14,11 @@ __all__ = [
     "check_paths",
     "current_ref",
     "discover",
+    "head_commit",
+    "is_ancestor",
     "is_indexable_path",
     "language_of",
+    "last_commits",
     "operation_in_progress",
     "read",
     "relative_path",

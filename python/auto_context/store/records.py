@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import msgpack
 
-from auto_context.types import Chunk
+from auto_context.types import Chunk, Symbol
 
-FORMAT = 1
+FORMAT = 2
 """The store's format. A store of a larger number is refused, never rebuilt."""
 
 CHUNK_BITS = 20
@@ -52,6 +52,8 @@ class Blob(NamedTuple):
     hashes: list[bytes]
     fallback: str
     previous: bytes
+    symbols: list[Symbol] = []  # noqa: RUF012 - a NamedTuple's default, never changed
+    imports: list[str] = []  # noqa: RUF012
 
 
 def pack(value: Any) -> bytes:
@@ -69,12 +71,16 @@ def pack_blob(blob: Blob) -> bytes:
     """A blob as bytes, its text compressed."""
     table = [[c.start_line, c.end_line, c.kind, c.symbol] for c in blob.chunks]
     text = zlib.compress(blob.text.encode("utf-8", "surrogateescape"), 1)
-    return pack([blob.language, text, table, b"".join(blob.hashes), blob.fallback, blob.previous])
+    symbols = [[s.name, s.kind, s.start_line, s.end_line] for s in blob.symbols]
+    hashes = b"".join(blob.hashes)
+    return pack([blob.language, text, table, hashes, blob.fallback, blob.previous, symbols, blob.imports])
 
 
 def unpack_blob(data: bytes) -> Blob:
     """The reverse of ``pack_blob``."""
-    language, text, table, hashes, fallback, previous = unpack(data)
+    language, text, table, hashes, fallback, previous, *rest = unpack(data)
+    # Format 1 had neither symbols nor imports; its blobs are chunked again by the next update.
+    symbols, imports = rest or ([], [])
     return Blob(
         language,
         zlib.decompress(text).decode("utf-8", "surrogateescape"),
@@ -82,18 +88,20 @@ def unpack_blob(data: bytes) -> Blob:
         [hashes[i : i + 8] for i in range(0, len(hashes), 8)],
         fallback,
         previous,
+        [Symbol(*row) for row in symbols],
+        imports,
     )
 
 
 def blob_hashes(data: bytes) -> tuple[list[bytes], bytes]:
     """The chunk hashes and the previous key of a packed blob, without decompressing its text."""
-    _, _, _, hashes, _, previous = unpack(data)
+    _, _, _, hashes, _, previous, *_ = unpack(data)
     return [hashes[i : i + 8] for i in range(0, len(hashes), 8)], previous
 
 
 def blob_summary(data: bytes) -> tuple[int, str]:
     """The number of chunks and the fallback of a packed blob, without decompressing its text."""
-    _, _, table, _, fallback, _ = unpack(data)
+    _, _, table, _, fallback, *_ = unpack(data)
     return len(table), fallback
 
 

@@ -7,6 +7,7 @@ Keys are bytes with a one-letter kind, so that a kind is one range of the key in
     e <model 8> <key>          vectors of a blob's chunks, fp16
     p <model 8> <path>         vector of a path, fp16
     w <worktree 8>             worktree: folder, current ref, remembered refs
+    h <worktree 8>             history: the last commit of every path, as of one HEAD
     v <worktree 8> <ref>       view: all entries of one ref
     d <worktree 8> <ref> 0 <n> changes to a view since it was last written whole
     t <document 8>             waits for the lexical index
@@ -96,6 +97,10 @@ class Sidecar:
         if self.meta["format"] > FORMAT:
             self.close()
             raise AutoContextError("store_newer", f"{folder} has format {self.meta['format']}, this version {FORMAT}")
+        if self.meta["format"] < FORMAT:
+            # Older records are still read; what is written from now on an older version could not read.
+            self.meta["format"] = FORMAT
+            self.save_meta()
 
     def save_meta(self) -> None:
         """Write ``meta`` back."""

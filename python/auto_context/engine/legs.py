@@ -1,0 +1,100 @@
+"""The search legs: each finds chunks of a view in its own way, with scores of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from auto_context.engine.repository import Repository
+from auto_context.engine.scope import Scope
+from auto_context.rank.query import Query
+from auto_context.store.lexical import chunk_id
+from auto_context.store.records import CHUNK_BITS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+Found = list[tuple[int, float]]
+"""(chunk id, score), best first."""
+
+_LEADING = 20
+"""Of the other legs' chunks, those that may stand for a file found by name."""
+
+
+class Legs:
+    """All legs for one query over one scope."""
+
+    def __init__(self, repository: Repository, scope: Scope, query: Query) -> None:
+        self._repository = repository
+        self._scope = scope
+        self._query = query
+        self._allowed = scope.documents()
+        self.nameless: list[str] = []
+        """Files without content that the path leg found; their chunks' ids are ``~index`` into this."""
+
+    def lexical(self, depth: int) -> Found:
+        """By BM25. Asks deeper until enough of them are in scope."""
+        query, allowed = self._query, self._allowed
+        found: Found = []
+        offset, step = 0, depth * 2
+        while len(found) < depth:
+            rows = self._repository.lexical.search(query.words, query.prefix, step, offset)
+            for document, position, score in rows:
+                number = self._repository.number_of(document)
+                if number is not None and number < len(allowed) and allowed[number]:
+                    found.append((chunk_id(number, position), score))
+            if len(rows) < step:
+                break
+            offset, step = offset + step, step * 4
+        return found[:depth]
+
+    def path(self, depth: int, others: list[Found]) -> Found:
+        """By file name. A file stands at the line that was named, else at the chunk the others like best, else first.
+
+        Args:
+            depth: how many.
+            others: what the other legs found.
+        """
+        names, numbers, paths = self._scope.names()
+        query = self._query
+        text = query.place[0] if query.place else query.text
+        best: dict[int, int] = {}
+        if query.intent.kind != "path":
+            for leg in others:
+                for chunk, _ in leg[:_LEADING]:
+                    best.setdefault(chunk >> CHUNK_BITS, chunk)
+        self.nameless = []
+        found: Found = []
+        for at, score in names.match(text, depth):
+            number = numbers[at]
+            if number is None:
+                self.nameless.append(paths[at])
+                found.append((~(len(self.nameless) - 1), score))
+            elif query.place:
+                found.append((self._at_line(number, query.place[1]), score))
+            else:
+                found.append((best.get(number, chunk_id(number, 0)), score))
+        return found
+
+    def _at_line(self, number: int, line: int) -> int:
+        """The chunk of a document that holds a line, its last one when it is shorter."""
+        chunks = self._repository.blob(self._repository.documents[number].key).chunks
+        position = next((at for at, chunk in enumerate(chunks) if chunk.end_line >= line), max(0, len(chunks) - 1))
+        return chunk_id(number, position)
+
+    def vector(self, query: Floats, depth: int) -> Found:
+        """By cosine similarity to a unit vector, float32 [dim]."""
+        index = self._repository.vectors
+        if index is None:
+            return []
+        allowed = self._allowed
+        with self._repository.lock:
+            numbers = index.ids >> CHUNK_BITS
+            rows = np.zeros(len(numbers), np.bool_)
+            inside = numbers < len(allowed)
+            rows[inside] = allowed[numbers[inside]]
+        found, scores = index.search(query, rows, depth)
+        return [(int(chunk), float(score)) for chunk, score in zip(found, scores, strict=True)]

@@ -1,0 +1,124 @@
+"""Which files a search may answer with: the folder asked for and the filters of the request and of the query."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pathspec
+
+from auto_context.engine.history import History
+from auto_context.engine.repository import Repository
+from auto_context.engine.views import View
+from auto_context.errors import AutoContextError
+from auto_context.rank.files import FileNames
+from auto_context.rank.query import Query
+from auto_context.source import Root, language_of
+from auto_context.store.records import Entry
+from auto_context.types import SearchRequest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Mask = NDArray[np.bool_]
+
+_SIZES = ((1, "empty"), (10_000, "small"), (1_000_000, "medium"), (10_000_000, "large"))
+_FOLDERS = 3
+
+
+class Scope:
+    """The documents and names of a view that pass."""
+
+    def __init__(
+        self, repository: Repository, root: Root, view: View, history: History, request: SearchRequest, query: Query
+    ) -> None:
+        self._repository = repository
+        self._root = root
+        self._view = view
+        self._history = history
+        self._request = request
+        self._query = query
+        # What passes depends on, besides the view.
+        self._key = (
+            root.prefix, request.path, request.language, query.paths, query.languages, query.since, history.head
+        )  # fmt: skip
+
+    def documents(self) -> Mask:
+        """Which documents pass, bool [documents]."""
+        with self._repository.lock:
+            if not any(self._key[:-1]):
+                return self._view.mask()
+            return self._view.derived("allowed", self._key, self._narrowed)
+
+    def _narrowed(self) -> Mask:
+        narrowed = np.zeros_like(self._view.mask())
+        numbers = [number for path, number in self._view.documents.items() if self.has(path)]
+        narrowed[np.array(numbers, np.int64)] = True
+        return narrowed
+
+    def has(self, path: str) -> bool:
+        """Whether a path of the view passes."""
+        prefix, query = self._root.prefix, self._query
+        if prefix and not path.startswith(prefix):
+            return False
+        relative = path[len(prefix) :]
+        if self._request.path and not _glob(self._request.path).match_file(relative):
+            return False
+        if not all(_matches(pattern, relative) for pattern in query.paths):
+            return False
+        language = self._view.entries[path].language
+        if self._request.language and language != self._request.language.lower():
+            return False
+        if query.languages and not any(_speaks(language, asked) for asked in query.languages):
+            return False
+        return query.since is None or self._changed(path) >= query.since
+
+    def _changed(self, path: str) -> float:
+        """When a path changed: as git says, else as the file does."""
+        commit = self._history.of(path)
+        return commit.time if commit is not None else self._view.entries[path].mtime_ns / 1e9
+
+    def names(self) -> tuple[FileNames, list[int | None], list[str]]:
+        """The names that pass, their documents' numbers (None for a file without content), and their paths."""
+        with self._repository.lock:
+            return self._view.derived("names", self._key, self._make_names)
+
+    def _make_names(self) -> tuple[FileNames, list[int | None], list[str]]:
+        entries, documents, prefix = self._view.entries, self._view.documents, len(self._root.prefix)
+        paths = [path for path in entries if self.has(path)]
+        nameless = {
+            at: self._description(path, entries[path]) for at, path in enumerate(paths) if path not in documents
+        }
+        return FileNames([path[prefix:] for path in paths], nameless), [documents.get(path) for path in paths], paths
+
+    def _description(self, path: str, entry: Entry) -> list[str]:
+        """Words for a file that only its record can find: extension, folders, size class and month of change."""
+        *folders, name = path.lower().split("/")
+        size = next((word for limit, word in _SIZES if entry.size < limit), "huge")
+        changed = time.localtime(self._changed(path))
+        month = [time.strftime("%B", changed).lower(), time.strftime("%Y", changed), time.strftime("%Y-%m", changed)]
+        return [name.rpartition(".")[2], *folders[-_FOLDERS:], size, *month]
+
+
+def _speaks(language: str, asked: str) -> bool:
+    """``lang:python``, ``lang:py``, or the beginning of a name while it is typed."""
+    asked = asked.lower()
+    known = language_of(f"x.{asked}") or asked
+    return language == known or (known == asked and bool(language) and language.startswith(asked))
+
+
+def _matches(pattern: str, path: str) -> bool:
+    """``path:``: a glob when it has a star, else any part of the path."""
+    if "*" in pattern or "?" in pattern:
+        return _glob(pattern).match_file(path)
+    return pattern.lower() in path.lower()
+
+
+@lru_cache(maxsize=64)
+def _glob(pattern: str) -> pathspec.PathSpec[Any]:
+    try:
+        return pathspec.PathSpec.from_lines("gitignore", [pattern])
+    except ValueError as error:
+        raise AutoContextError("bad_request", f"path: not a pattern: {pattern!r}") from error

@@ -1,0 +1,68 @@
+"""From the legs' lists to one list. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from auto_context.rank.candidate import Candidate
+from auto_context.rank.intent import Intent
+
+Leg = Sequence[tuple[int, float]]
+"""One leg's (chunk id, score), best first."""
+
+
+_ABSOLUTE = frozenset({"path"})
+"""Legs whose scores are of one scale for every query, 0 to 1."""
+
+
+class Fused(NamedTuple):
+    """A chunk id, its score in 0 to 1, and the legs that found it."""
+
+    id: int
+    score: float
+    legs: tuple[str, ...]
+
+
+def fuse(legs: Mapping[str, Leg], intent: Intent, limit: int) -> list[Fused]:
+    """Weighted sum of calibrated scores: the convex combination of Bruch, Gai and Ingber (TOIS 2023).
+
+    BM25 and cosine have no common scale, and their best differs from query to query, so each is taken as a share of
+    the best of its leg. Name scores are of one scale already. Against reciprocal rank fusion this keeps how far ahead
+    the first is; ``tests/quality/README.md`` has what it is worth.
+
+    Args:
+        legs: by name.
+        intent: gives the weights.
+        limit: how many.
+
+    Returns:
+        Best first; 1.0 for a chunk that is best in every leg.
+    """
+    total = sum(intent.weight(leg) for leg in legs) or 1.0
+    scores: dict[int, float] = {}
+    found: dict[int, list[str]] = {}
+    for leg, items in legs.items():
+        weight = intent.weight(leg) / total
+        best = 1.0 if leg in _ABSOLUTE else max((score for _, score in items), default=1.0)
+        for chunk, score in items:
+            share = max(0.0, score / best) if best > 0 else 0.0
+            scores[chunk] = scores.get(chunk, 0.0) + weight * share
+            found.setdefault(chunk, []).append(leg)
+    ranked = sorted(scores, key=lambda chunk: (-scores[chunk], chunk))
+    return [Fused(chunk, scores[chunk], tuple(found[chunk])) for chunk in ranked[:limit]]
+
+
+def merge(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Drop a hit that overlaps a better one of the same file, handing over its legs."""
+    kept: list[Candidate] = []
+    for item in candidates:
+        for at, other in enumerate(kept):
+            if other.path == item.path and other.start_line <= item.end_line and item.start_line <= other.end_line:
+                legs = tuple(dict.fromkeys(other.legs + item.legs))
+                kept[at] = replace(other, legs=legs)
+                break
+        else:
+            kept.append(item)
+    return kept

@@ -1,0 +1,215 @@
+"""The ranking steps after fusion: each a pure function from candidates to factors on their scores, by name in STEPS."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from posixpath import basename, dirname
+
+from auto_context.rank.candidate import Candidate
+from auto_context.rank.intent import Intent
+from auto_context.rank.tokens import alike, query_words, words
+
+_TEST_PATH = re.compile(
+    r"(^|/)(tests?|specs?|__tests__|__mocks__|testdata|testing|fixtures?|e2e|mocks?)(/|$)"
+    r"|(^|/)(test_[^/]*|conftest\.py|[^/]*[._-](test|spec)s?\.[^/]*|[^/]*Tests?\.(java|kt|cs|swift|scala|php))$"
+)
+_VENDORED_PATH = re.compile(
+    r"(^|/)(vendor|vendored|third_party|third-party|thirdparty|node_modules|dist|build|generated|deps|_vendor)(/|$)"
+    r"|\.(lock|min\.\w+|snap)$|(_pb2(_grpc)?\.pyi?|\.pb\.\w+|\.gen\.\w+|_generated\.\w+|\.g\.dart)$"
+    r"|(^|/)(package-lock\.json|pnpm-lock\.yaml|go\.sum)$"
+)
+_EXAMPLE_PATH = re.compile(r"(^|/)(examples?|samples?|demos?|docs?_src|tutorials?|benchmarks?|bench|_examples)(/|$)")
+_LEGACY_PATH = re.compile(r"(^|/)[^/]*(legacy|deprecated|compat)[^/]*(/|$)", re.IGNORECASE)
+_DECLARATIONS_PATH = re.compile(r"\.d\.[cm]?ts$|\.pyi$")
+_HISTORY_PATH = re.compile(r"(^|/)(changes?|changelogs?|history|news|release[-_]?notes)(\.\w+)?(/|$)", re.IGNORECASE)
+_PROSE_PATH = re.compile(r"\.(md|markdown|rst|txt|adoc|asciidoc|org|tex|typ|html?)$|(^|/)[A-Z][A-Z_]+$", re.IGNORECASE)
+_DATA_PATH = re.compile(
+    r"\.(ya?ml|json|jsonc|toml|ini|cfg|csv|tsv|xml|properties|in|conf)$|(^|/)\.[^/]+$", re.IGNORECASE
+)
+_ASKS = {
+    "tests": frozenset({"test", "tests", "testing", "tested", "spec", "specs", "fixture", "fixtures", "mock", "mocks"}),
+    "examples": frozenset({"example", "examples", "sample", "samples", "demo", "tutorial", "benchmark", "benchmarks"}),
+    "vendored": frozenset({"vendor", "vendored", "lock", "lockfile", "generated", "dist", "build"}),
+    "legacy": frozenset({"legacy", "deprecated", "compat", "compatibility"}),
+    "history": frozenset({"changelog", "history", "release", "releases", "changes", "news"}),
+    "prose": frozenset({"doc", "docs", "documentation", "readme", "guide", "tutorial", "documented", "manual"}),
+    "data": frozenset(
+        {"config", "configuration", "settings", "ci", "workflow", "yaml", "json", "toml", "dependencies"}
+    ),
+    "declarations": frozenset({"declaration", "declarations", "stub", "stubs", "types", "typing"}),
+}
+_NOISE = (
+    ("history", _HISTORY_PATH, 0.4),
+    ("prose", _PROSE_PATH, 0.5),
+    ("data", _DATA_PATH, 0.6),
+    ("tests", _TEST_PATH, 0.4),
+    ("examples", _EXAMPLE_PATH, 0.7),
+    ("vendored", _VENDORED_PATH, 0.5),
+    ("legacy", _LEGACY_PATH, 0.7),
+    ("declarations", _DECLARATIONS_PATH, 0.7),
+)
+_SYMBOL_BOOST, _MIXED_BOOST, _PARTS_BOOST = 2.5, 1.6, 0.3
+_STEM_BOOST = 0.3
+_COHERENCE = 0.3
+_NEAR, _RECENT, _HALF_LIFE_S = 0.06, 0.06, 30 * 86_400.0
+"""Small: they decide between equals, and only for a person in an editor."""
+_SHORTEST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the steps know of the query and of who asks."""
+
+    text: str
+    intent: Intent
+    near: str = ""
+    """Path of the file the person looks at."""
+    now: float = 0.0
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The words that say something."""
+        return frozenset(query_words(self.text))
+
+
+Step = Callable[[Asked, Sequence[Candidate]], list[float]]
+
+
+def definition(asked: Asked, candidates: Sequence[Candidate]) -> list[float]:
+    """A chunk that defines the name that was asked for outranks those that use it."""
+    names = {name.lower() for name in re.split(r"[^\w$]+", asked.text.removesuffix("()")) if name}
+    wanted = asked.words
+    exact = {"symbol": _SYMBOL_BOOST, "mixed": _MIXED_BOOST}.get(asked.intent.kind, 0.0)
+    return [_defines(item, names, wanted, exact) for item in candidates]
+
+
+def _defines(item: Candidate, names: Collection[str], wanted: Collection[str], exact: float) -> float:
+    best = 1.0
+    for symbol in item.defines:
+        last = symbol.rsplit(".", 1)[-1]
+        if exact and last.lower() in names:
+            return exact
+        parts = set(query_words(last))
+        share = len(parts.intersection(wanted)) / max(1, len(parts))
+        best = max(best, 1.0 + _PARTS_BOOST * share)
+    return best
+
+
+def stem(asked: Asked, candidates: Sequence[Candidate]) -> list[float]:
+    """A file whose name or folder says what the query says."""
+    wanted = {word for word in asked.words if len(word) >= _SHORTEST}
+    known: dict[str, float] = {}
+    for item in candidates:
+        if item.path not in known:
+            known[item.path] = 1.0 + _STEM_BOOST * _named(item.path, wanted)
+    return [known[item.path] for item in candidates]
+
+
+def _named(path: str, wanted: Collection[str]) -> float:
+    """How much of a file's own name, and of its folder's, is among some words: 0 to 1."""
+    own = set(words(basename(path).split(".", 1)[0]))
+    folder = set(words(basename(dirname(path))))
+    return max(_share(own, wanted), 0.5 * _share(folder, wanted))
+
+
+def _share(parts: Collection[str], wanted: Collection[str]) -> float:
+    if not parts:
+        return 0.0
+    hit = sum(any(alike(part, word) for word in wanted) for part in parts)
+    return hit / len(parts)
+
+
+def coherence(asked: Asked, candidates: Sequence[Candidate]) -> list[float]:
+    """Several hits in one file vouch for each other, most for the best of them."""
+    del asked
+    shared: dict[str, float] = defaultdict(float)
+    for item in candidates:
+        shared[item.path] += item.score
+    most = max(shared.values(), default=1.0) or 1.0
+    return [1.0 + _COHERENCE * shared[item.path] / most for item in candidates]
+
+
+def noise(asked: Asked, candidates: Sequence[Candidate]) -> list[float]:
+    """Tests, examples, vendored, generated, lock, legacy and declaration files, unless the query asks for them."""
+    if asked.intent.kind == "path":
+        return [1.0] * len(candidates)
+    known: dict[str, float] = {}
+    for item in candidates:
+        if item.path not in known:
+            known[item.path] = _demotion(item.path, asked.words)
+    return [known[item.path] for item in candidates]
+
+
+def _demotion(path: str, wanted: Collection[str]) -> float:
+    """The strongest of the classes a path is of; none when one of them was asked for."""
+    classes = [(name, factor) for name, pattern, factor in _NOISE if pattern.search(path)]
+    if any(not _ASKS[name].isdisjoint(wanted) for name, _ in classes):
+        return 1.0
+    return min((factor for _, factor in classes), default=1.0)
+
+
+def near(asked: Asked, candidates: Sequence[Candidate]) -> list[float]:
+    """Files that share folders with the one the person looks at. Nothing without one."""
+    if not asked.near:
+        return [1.0] * len(candidates)
+    here = dirname(asked.near).split("/")
+    factors = []
+    for item in candidates:
+        there = dirname(item.path).split("/")
+        shared = next(
+            (at for at, (a, b) in enumerate(zip(here, there, strict=False)) if a != b), min(len(here), len(there))
+        )
+        factors.append(1.0 + _NEAR * shared / max(len(here), len(there), 1))
+    return factors
+
+
+def recency(asked: Asked, candidates: Sequence[Candidate]) -> list[float]:
+    """Files committed lately; half as much with every month. Nothing where the time is not known."""
+    return [
+        1.0 + _RECENT * 0.5 ** (max(0.0, asked.now - item.modified) / _HALF_LIFE_S) if item.modified else 1.0
+        for item in candidates
+    ]
+
+
+STEPS: Mapping[str, Step] = {
+    "definition": definition,
+    "stem": stem,
+    "noise": noise,
+    "coherence": coherence,
+    "near": near,
+    "recency": recency,
+}
+"""In the order they are applied."""
+
+_HEAD = 10
+
+
+def rank(asked: Asked, candidates: Sequence[Candidate], off: Collection[str] = ()) -> list[Candidate]:
+    """Apply every step, then sort; ties keep a stable order by path and line."""
+    ranked = list(candidates)
+    for name, step in STEPS.items():
+        if name in off:
+            continue
+        factors = step(asked, ranked)
+        ranked = [
+            item if factor == 1.0 else replace(item, score=item.score * factor, why=(*item.why, (name, factor)))
+            for item, factor in zip(ranked, factors, strict=True)
+        ]
+    return sorted(ranked, key=lambda item: (-item.score, item.path, item.start_line))
+
+
+def diversify(candidates: Sequence[Candidate], most: int) -> list[Candidate]:
+    """At most ``most`` chunks of a file among the first ten; the others follow them in their order."""
+    head: list[Candidate] = []
+    rest: list[Candidate] = []
+    counts: Counter[str] = Counter()
+    for item in candidates:
+        if len(head) < _HEAD and counts[item.path] < most:
+            counts[item.path] += 1
+            head.append(item)
+        else:
+            rest.append(item)
+    return head + rest
