@@ -22,7 +22,8 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status; a fault of set-up is one line."""
     commands: dict[str, Callable[..., int]] = {
-        "install": install, "demo": demo, "test": test, "lint": lint, "bench": bench, "quality": quality, "setup": setup, "nvim": nvim,
+        "install": install, "demo": demo, "test": test, "lint": lint, "bench": bench, "quality": quality,
+        "setup": setup, "nvim": nvim,
     }  # fmt: skip
     if not arguments or arguments[0] not in commands:
         print(f"setup: usage: bootstrap.py {'|'.join(commands)} [argument]", file=sys.stderr)

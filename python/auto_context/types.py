@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 LegState = Literal["ok", "partial", "pending", "loading", "down", "empty", "off"]
@@ -96,6 +96,10 @@ class Hit:
     explain: dict[str, Any] | None = None
     """When asked for: ``intent``, ``legs`` (rank, score and weight in each), ``fused``, ``steps``, ``score``."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form of every edge: without what is not known or was not asked for."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class SearchReply:
@@ -112,7 +116,7 @@ class SearchReply:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form of every edge."""
-        return asdict(self)
+        return asdict(replace(self, hits=[])) | {"hits": [hit.to_dict() for hit in self.hits]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ def test_json_has_the_documented_keys(shop: Path) -> None:
     assert len(reply["hits"]) == 3
     assert list(reply["hits"][0]) == [
         "path", "start_line", "end_line", "focus", "symbol", "kind", "language", "score", "legs", "fresh", "text",
+        "last_commit",
     ]  # fmt: skip
 
 

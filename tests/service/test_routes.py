@@ -37,6 +37,7 @@ def test_search_finds_and_filters(client: ServiceClient, shop: Path) -> None:
     assert set(reply) == {"query", "root", "branch", "took_ms", "legs", "coverage", "hits"}
     assert set(reply["hits"][0]) == {
         "path", "start_line", "end_line", "focus", "symbol", "kind", "language", "score", "legs", "fresh", "text",
+        "last_commit",
     }  # fmt: skip
     assert {hit["language"] for hit in search(client, shop, "count", language="go")["hits"]} == {"go"}
     assert all(hit["path"].startswith("web/") for hit in search(client, shop, "basket", path="web/*")["hits"])

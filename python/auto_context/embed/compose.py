@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Sequence
 from functools import lru_cache
 
-from auto_context.types import Chunk
+from auto_context.types import Chunk, Symbol
 
-COMPOSITION_VERSION = 1
+COMPOSITION_VERSION = 2
 """Part of a model's fingerprint: a change of either function below makes new vectors."""
 
 _MAX_CHARS = 6_000
 """More than any chunk of syntax and than the models read; keeps a window of endless lines from the tokeniser."""
 
 _TAB = 4
+_MOST_MEMBERS = 60
+_NO_CLASS = frozenset({"function", "method", "block", "heading", "paragraph", "window"})
 _PROSE = frozenset({"markdown", "rst", "asciidoc", "org", "text", "typst", "vimdoc"})
 
 _EDGE = re.compile(
@@ -31,13 +34,27 @@ def _lines(text: str) -> list[str]:
     return text.replace("\r", "").split("\n")
 
 
-def chunk_text(text: str, chunk: Chunk, language: str) -> str:
+def members(chunk: Chunk, symbols: Sequence[Symbol]) -> list[str]:
+    """The names, in a chunk that begins a class too large for it, of what the class defines further down."""
+    if chunk.kind in _NO_CLASS or not chunk.symbol:
+        return []
+    inside = chunk.symbol + "."
+    later = (
+        s.name.removeprefix(inside) for s in symbols if s.start_line > chunk.end_line and s.name.startswith(inside)
+    )
+    return [name for name in dict.fromkeys(later) if "." not in name][:_MOST_MEMBERS]
+
+
+def chunk_text(text: str, chunk: Chunk, language: str, symbols: Sequence[Symbol] = ()) -> str:
     """What is embedded for one chunk of a file: its symbol or heading path on a line, then its lines dedented.
+
+    The head of a large class is followed by the names of its methods.
 
     Args:
         text: the whole file.
         chunk: its line range and symbol.
         language: the file's; in prose a heading that is the whole symbol is not said twice.
+        symbols: all of the file's definitions.
 
     Returns:
         At most 6,000 characters.
@@ -46,6 +63,9 @@ def chunk_text(text: str, chunk: Chunk, language: str) -> str:
     body = textwrap.dedent(body).strip("\n")
     first = body.partition("\n")[0]
     said = first.strip("#=* ") if language in _PROSE else first
+    below = members(chunk, symbols)
+    if below:
+        body = f"{body}\n{' '.join(below)}"
     composed = body if said == chunk.symbol or not chunk.symbol else f"{chunk.symbol}\n{body}"
     return composed if len(composed) <= _MAX_CHARS else _cut(composed)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from auto_context.chunk import CHUNKER_VERSION, chunk
 from auto_context.config import Settings
-from auto_context.embed.compose import chunk_text, path_text
+from auto_context.embed.compose import chunk_text, members, path_text
 from auto_context.embed.model import BUNDLED, ModelSpec, load_spec, locate_model, verify_bundled
 from auto_context.errors import AutoContextError
 from auto_context.rank.tokens import words
@@ -138,10 +138,8 @@ class Operations:
                     if plain
                     else chunk(content.text, language)
                 )
-                hashes = [
-                    hashlib.blake2b(chunk_text(content.text, item, language).encode(), digest_size=8).digest()
-                    for item in result.chunks
-                ]
+                texts = (chunk_text(content.text, item, language, result.symbols) for item in result.chunks)
+                hashes = [hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts]
                 blob = Blob(
                     language,
                     content.text,
@@ -162,14 +160,17 @@ class Operations:
         return {"rows": rows}
 
     def _lex(self, documents: list[tuple[str, bytes]]) -> Steps:
-        """Words for the lexical index: per (path, packed blob) [path words, [[body, symbol], ...]]."""
+        """Words for the lexical index: per (path, packed blob) [path words, [[body, symbol, names], ...]]."""
         out = []
         for path, packed in documents:
             blob = unpack_blob(packed)
             chunks = []
             for item in blob.chunks:
                 body = words(chunk_lines(blob.text, item))[:_TOKENS_PER_CHUNK]
-                chunks.append([" ".join(body), " ".join(words(item.symbol))])
+                defined = [s.name for s in blob.symbols if item.start_line <= s.start_line <= item.end_line]
+                body += words(" ".join(members(item, blob.symbols)))
+                symbol = words(" ".join(dict.fromkeys([item.symbol, *defined])))
+                chunks.append([" ".join(body), " ".join(symbol), " ".join(_whole_names(defined))])
             out.append([" ".join(words(path)), chunks])
             yield
         return {"documents": out}
@@ -179,7 +180,7 @@ class Operations:
         texts: list[str] = []
         for packed, positions in blobs:
             blob = unpack_blob(packed)
-            texts.extend(chunk_text(blob.text, blob.chunks[at], blob.language) for at in positions)
+            texts.extend(chunk_text(blob.text, blob.chunks[at], blob.language, blob.symbols) for at in positions)
         encoder = self._load()
         yield
         vectors = yield from encoder.encode_steps(texts + [path_text(path) for path in paths], "document")
@@ -209,6 +210,12 @@ class Operations:
 
             self._encoder = Encoder(self._model(), self._settings.precision)
         return self._encoder
+
+
+def _whole_names(symbols: Iterable[str]) -> list[str]:
+    """Of ``Cart.add_item``: ``cart.add_item`` and ``add_item``."""
+    names = [name.lower() for symbol in symbols for name in (symbol, symbol.rsplit(".", 1)[-1])]
+    return list(dict.fromkeys(name.replace(" ", "_") for name in names))
 
 
 def blob_key(digest: bytes, language: str) -> bytes:

@@ -159,7 +159,7 @@ class Repository:
             documents = (self.documents[number] for number in view.documents.values())
             return [document for document in documents if document.id not in self.lexed]
 
-    def add_words(self, documents: Sequence[Document], words: Sequence[tuple[str, list[tuple[str, str]]]]) -> None:
+    def add_words(self, documents: Sequence[Document], words: Sequence[tuple[str, list[tuple[str, str, str]]]]) -> None:
         """Put documents into the lexical index, then note that they are there: a crash between repeats the first."""
         self.lexical.add(
             (document.id, path, [LexicalChunk(*chunk) for chunk in chunks])

@@ -17,10 +17,12 @@ import tantivy
 
 from auto_context.store.records import CHUNK_BITS
 
-_ANALYZER = "code_tokens"
+_ANALYZER, _EXACT_ANALYZER = "code_tokens", "whole_names"
 _HEAP_BYTES = 64_000_000
 _GENERATION_FILE = "generation"
-_BOOSTS = {"body": 1.0, "symbol": 2.0, "path": 1.0}
+_BOOSTS = {"body": 1.0, "symbol": 2.0, "path": 1.0, "names": 2.0}
+_EXACT = ("names",)
+"""Fields of whole identifiers, which are not stemmed."""
 _PREFIX_EXPANSIONS = 12
 _PREFIX_BOOST = 0.4
 
@@ -30,6 +32,9 @@ class LexicalChunk(NamedTuple):
 
     body: str
     symbol: str
+    """The words of the names it defines."""
+    names: str
+    """The names it defines, whole, and what they are qualified by."""
 
 
 class LexicalIndex:
@@ -64,17 +69,13 @@ class LexicalIndex:
         self._folder.mkdir(parents=True, exist_ok=True)
         builder = tantivy.SchemaBuilder()
         for field in _BOOSTS:
-            builder.add_text_field(field, tokenizer_name=_ANALYZER, index_option="freq")
+            analyzer = _EXACT_ANALYZER if field in _EXACT else _ANALYZER
+            builder.add_text_field(field, tokenizer_name=analyzer, index_option="freq")
         builder.add_unsigned_field("doc", indexed=True, fast=True)
         builder.add_unsigned_field("chunk", fast=True)
         index = tantivy.Index(builder.build(), path=str(self._folder))
-        analyzer = (
-            tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace())
-            .filter(tantivy.Filter.lowercase())
-            .filter(tantivy.Filter.stemmer("English"))
-            .build()
-        )
-        index.register_tokenizer(_ANALYZER, analyzer)
+        index.register_tokenizer(_EXACT_ANALYZER, _split().build())
+        index.register_tokenizer(_ANALYZER, _split().filter(tantivy.Filter.stemmer("English")).build())
         index.config_reader("manual")
         (self._folder / _GENERATION_FILE).write_text(self.generation, "utf-8")
         return index
@@ -88,7 +89,7 @@ class LexicalIndex:
                 # By query: the binding's delete by term takes the number for a signed one and matches nothing.
                 self._writer.delete_documents_by_query(tantivy.Query.term_query(self._index.schema, "doc", doc))
                 for position, chunk in enumerate(chunks):
-                    row = tantivy.Document(body=[chunk.body], symbol=[chunk.symbol], path=[path])
+                    row = tantivy.Document(body=[chunk.body], symbol=[chunk.symbol], names=[chunk.names], path=[path])
                     row.add_unsigned("doc", doc)
                     row.add_unsigned("chunk", position)
                     self._writer.add_document(row)
@@ -111,6 +112,19 @@ class LexicalIndex:
         query = self._query(searcher, tokens, prefix)
         if query is None:
             return []
+        return self._rows(searcher, query, limit, offset)
+
+    def defining(self, names: Sequence[str], limit: int) -> list[tuple[int, int, float]]:
+        """Chunks that define one of some names, given whole; the same rows as ``search``."""
+        searcher = self._index.searcher()
+        terms = [tantivy.Query.term_query(self._index.schema, "names", name.lower()) for name in names]
+        query = tantivy.Query.boolean_query([(tantivy.Occur.Should, term) for term in terms])
+        return self._rows(searcher, query, limit, 0)
+
+    @staticmethod
+    def _rows(
+        searcher: tantivy.Searcher, query: tantivy.Query, limit: int, offset: int
+    ) -> list[tuple[int, int, float]]:
         hits = searcher.search(query, limit, count=False, offset=offset).hits
         addresses = [address for _, address in hits]
         docs = searcher.fast_field_values("doc", addresses)
@@ -153,6 +167,10 @@ class LexicalIndex:
                 with contextlib.suppress(ValueError):
                     self._writer.wait_merging_threads()
                 self._writer = None
+
+
+def _split() -> tantivy.TextAnalyzerBuilder:
+    return tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).filter(tantivy.Filter.lowercase())
 
 
 def chunk_id(doc: int, position: int) -> int:

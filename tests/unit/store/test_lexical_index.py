@@ -12,9 +12,9 @@ def filled(folder: Path) -> LexicalIndex:
             (
                 1,
                 "src auth py",
-                [LexicalChunk("verify the password of a user", "login"), LexicalChunk("logout", "logout")],
+                [LexicalChunk("verify the password of a user", "login", ""), LexicalChunk("logout", "logout")],
             ),
-            (2, "src net py", [LexicalChunk("retry retries retrying uploads", "retrypolicy retry policy")]),
+            (2, "src net py", [LexicalChunk("retry retries retrying uploads", "retrypolicy retry policy", "")]),
         ]
     )
     return index
@@ -39,14 +39,14 @@ def test_a_word_being_typed_matches_by_its_beginning(tmp_path: Path) -> None:
 
 def test_adding_a_document_again_replaces_it(tmp_path: Path) -> None:
     index = filled(tmp_path / "lexical")
-    index.add([(1, "src auth py", [LexicalChunk("entirely new", "")])])
+    index.add([(1, "src auth py", [LexicalChunk("entirely new", "", "")])])
     assert index.search(["password"], "", 10) == []
     assert [hit[:2] for hit in index.search(["entirely"], "", 10)] == [(1, 0)]
 
 
 def test_offset_continues_where_the_first_answer_ended(tmp_path: Path) -> None:
     index = LexicalIndex(tmp_path / "lexical", "")
-    index.add((n, "p", [LexicalChunk("word " * (n + 1), "")]) for n in range(20))
+    index.add((n, "p", [LexicalChunk("word " * (n + 1), "", "")]) for n in range(20))
     whole = index.search(["word"], "", 20)
     assert index.search(["word"], "", 10) + index.search(["word"], "", 10, offset=10) == whole
 
@@ -70,5 +70,19 @@ def test_a_damaged_index_is_made_again(tmp_path: Path) -> None:
     again = LexicalIndex(tmp_path / "lexical", first.generation)
     assert again.rebuilt
     assert again.generation != first.generation
-    again.add([(9, "p", [LexicalChunk("fresh", "")])])
+    again.add([(9, "p", [LexicalChunk("fresh", "", "")])])
     assert [hit[0] for hit in again.search(["fresh"], "", 10)] == [9]
+
+
+def test_names_are_found_whole(tmp_path: Path) -> None:
+    index = LexicalIndex(tmp_path / "lexical", "")
+    index.add(
+        [
+            (1, "cart py", [LexicalChunk("cart", "cart add item", "cart cart.add_item add_item")]),
+            (2, "use py", [LexicalChunk("cart add_item", "main", "main")]),
+        ]
+    )
+    assert [row[:2] for row in index.defining(["add_item"], 10)] == [(1, 0)]
+    assert [row[:2] for row in index.defining(["Cart.add_item", "main"], 10)] in ([(1, 0), (2, 0)], [(2, 0), (1, 0)])
+    assert index.defining(["add"], 10) == []
+    assert index.defining([], 10) == []
