@@ -12,7 +12,7 @@ def filled(folder: Path) -> LexicalIndex:
             (
                 1,
                 "src auth py",
-                [LexicalChunk("verify the password of a user", "login", ""), LexicalChunk("logout", "logout")],
+                [LexicalChunk("verify the password of a user", "login", ""), LexicalChunk("logout", "logout", "")],
             ),
             (2, "src net py", [LexicalChunk("retry retries retrying uploads", "retrypolicy retry policy", "")]),
         ]
