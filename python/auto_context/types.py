@@ -120,6 +120,91 @@ class SearchReply:
 
 
 @dataclass(frozen=True, slots=True)
+class SimilarRequest:
+    """Code like some code: the chunk at a line of a file, or the whole file without one."""
+
+    root: str
+    path: str
+    """Absolute, or relative to ``root``."""
+    line: int | None = None
+    """1-based."""
+    limit: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarReply:
+    """What is like it, without the code itself; its copies apart. Lines say what it was compared with."""
+
+    root: str
+    branch: str
+    path: str
+    start_line: int
+    end_line: int
+    took_ms: float
+    legs: dict[str, LegState]
+    hits: list[Hit]
+    copies: list[Hit]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form of every edge."""
+        lists = {"hits": [hit.to_dict() for hit in self.hits], "copies": [hit.to_dict() for hit in self.copies]}
+        return asdict(replace(self, hits=[], copies=[])) | lists
+
+
+@dataclass(frozen=True, slots=True)
+class ContextRequest:
+    """What one needs to work at a place."""
+
+    root: str
+    path: str
+    """Absolute, or relative to ``root``."""
+    line: int
+    """1-based."""
+    column: int | None = None
+    """1-based, in characters: the name there counts most."""
+    budget: int = 2_000
+    """Most tokens, of the embedding model's tokenizer, of the answer as Markdown."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContextItem:
+    """One snippet. Lines are 1-based and both ends included."""
+
+    path: str
+    start_line: int
+    end_line: int
+    symbol: str
+    kind: str
+    language: str
+    score: float
+    reason: str
+    """``here``, ``defines NAME``, ``similar`` or ``tests NAME``."""
+    tokens: int
+    """Of the snippet as Markdown, its heading included."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContextReply:
+    """The snippets, the place itself first, then by use."""
+
+    root: str
+    branch: str
+    path: str
+    line: int
+    budget: int
+    tokens: int
+    exact: bool
+    """Whether the model's tokenizer counted; without it tokens are estimated, too many rather than too few."""
+    took_ms: float
+    items: list[ContextItem]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form of every edge."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far an update is. ``eta_s`` is None while unknown."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from auto_context.cli import progress_text
+from auto_context.cli.progress import progress_text
 from auto_context.service.client import ServiceClient
 from support import make_shop, wait_until
 

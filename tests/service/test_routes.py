@@ -11,6 +11,8 @@ from support import follow_job, index
 
 ROUTES = {
     ("get", "/search"),
+    ("get", "/similar"),
+    ("post", "/context"),
     ("post", "/index/update"),
     ("post", "/index/incremental"),
     ("get", "/jobs/{number}"),

@@ -7,6 +7,7 @@ engine.search(SearchRequest("where do we retry", root="."))
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -16,15 +17,26 @@ from typing import Literal
 
 from auto_context.config import Settings
 from auto_context.engine import views
+from auto_context.engine.context import Context
 from auto_context.engine.query_vectors import QueryVectors
 from auto_context.engine.repository import Repository, open_repository
 from auto_context.engine.search import Search
+from auto_context.engine.similar import similar
 from auto_context.engine.update import ProgressCallback, Update, count_reasons
 from auto_context.engine.work import LocalWorker, Worker
 from auto_context.errors import AutoContextError
 from auto_context.paths import private_dir
 from auto_context.source import Root, current_ref, discover, relative_path, resolve_root
-from auto_context.types import RepositoryStatus, SearchReply, SearchRequest, UpdateReport
+from auto_context.types import (
+    ContextReply,
+    ContextRequest,
+    RepositoryStatus,
+    SearchReply,
+    SearchRequest,
+    SimilarReply,
+    SimilarRequest,
+    UpdateReport,
+)
 
 MANY_FILES = 20_000
 """A first index of more files than this wants to be confirmed."""
@@ -172,6 +184,47 @@ class Engine:
             self._query_vectors.forget()
         self._refresh_behind(resolved, worktree.updated_at, at_once=search.other_model)
         return reply
+
+    def similar(self, request: SimilarRequest) -> SimilarReply:
+        """Code like some code, from the view of the branch that is checked out.
+
+        Raises:
+            AutoContextError: ``not_indexed``, ``outside_root``, ``path_missing``, ``bad_request``, faults of the store.
+        """
+        root, repository, worktree = self._current(Path(request.root), request.path)
+        return similar(repository, root, worktree, request)
+
+    def context(self, request: ContextRequest) -> ContextReply:
+        """What one needs to work at a place.
+
+        Raises:
+            AutoContextError: ``not_indexed``, ``outside_root``, ``path_missing``, ``bad_request``, faults of the store.
+        """
+        root, repository, worktree = self._current(Path(request.root), request.path)
+        return Context(repository, root, worktree, self._worker, request).run()
+
+    def _current(self, folder: Path, path: str) -> tuple[Root, Repository, views.Worktree]:
+        """A worktree ready to be asked about one of its files, which is read again when it changed."""
+        root = self._root(folder)
+        repository = self._indexed(root)
+        if repository is None:
+            raise AutoContextError("not_indexed", f"{root.top} has no index")
+        worktree = repository.worktree(root.worktree_identity)
+        branch = current_ref(root)
+        if worktree.ref != branch:
+            self._follow_branch(root, repository, worktree, branch, 0.0)
+        relative = relative_path(root, path)
+        entry = worktree.view.entries.get(relative)
+        with contextlib.suppress(OSError):
+            info = os.lstat(root.top / relative)
+            if entry is None or not entry.is_as(info.st_size, info.st_mtime_ns, info.st_ino):
+                with contextlib.suppress(
+                    AutoContextError
+                ):  # with the worker down or a rebase on, what is known is used
+                    self.update_paths(root.top, [relative])
+        repository.use_last_model()
+        repository.load_rows(worktree.view)
+        return root, repository, worktree
 
     def _refresh_behind(self, root: Root, updated_at: float, *, at_once: bool) -> None:
         """Have an old view compared with its files, at most twice a minute however many searches there are."""

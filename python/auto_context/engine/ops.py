@@ -15,6 +15,7 @@ from auto_context.chunk import CHUNKER_VERSION, chunk
 from auto_context.config import Settings
 from auto_context.embed.compose import chunk_text, members, path_text
 from auto_context.embed.model import BUNDLED, ModelSpec, load_spec, locate_model, verify_bundled
+from auto_context.embed.tokens import TokenCounter
 from auto_context.errors import AutoContextError
 from auto_context.rank.tokens import words
 from auto_context.source import (
@@ -48,6 +49,7 @@ class Operations:
         self._cache_dir = cache_dir
         self._spec: ModelSpec | None = None
         self._encoder: Encoder | None = None
+        self._tokens: TokenCounter | None = None
 
     def start(self, op: str, params: dict[str, Any]) -> Steps:
         """The steps of one operation.
@@ -66,6 +68,7 @@ class Operations:
             "lex": self._lex,
             "embed": self._embed,
             "query": self._query,
+            "count": self._count,
         }
         if op not in table:
             raise AutoContextError("bad_request", f"the worker has no operation {op!r}")
@@ -195,6 +198,13 @@ class Operations:
         """One query's vector, fp32 bytes."""
         vectors = yield from self._load().encode_steps([text], "query")
         return {"fingerprint": self._load().spec.fingerprint, "vector": vectors[0].astype("<f4").tobytes()}
+
+    def _count(self, texts: list[str]) -> Steps:
+        """How many tokens the model's tokenizer makes of some texts, none of them cut."""
+        if self._tokens is None:
+            self._tokens = TokenCounter(self._model())
+        yield
+        return {"tokens": self._tokens.count(texts)}
 
     def _model(self) -> ModelSpec:
         if self._spec is None:

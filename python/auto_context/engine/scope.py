@@ -78,7 +78,8 @@ class Scope:
     def _changed(self, path: str) -> float:
         """When a path changed: as git says, else as the file does."""
         commit = self._history.of(path)
-        return commit.time if commit is not None else self._view.entries[path].mtime_ns / 1e9
+        # A time that is not kept is one that was too fresh to be trusted.
+        return commit.time if commit is not None else self._view.entries[path].mtime_ns / 1e9 or time.time()
 
     def names(self) -> tuple[FileNames, list[int | None], list[str]]:
         """The names that pass, their documents' numbers (None for a file without content), and their paths."""

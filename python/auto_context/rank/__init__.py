@@ -2,6 +2,6 @@
 
 from auto_context.rank.candidate import Candidate
 from auto_context.rank.fusion import Fused, fuse, merge
-from auto_context.rank.steps import STEPS, Asked, diversify, rank
+from auto_context.rank.steps import STEPS, Asked, demotion, diversify, is_test, rank
 
-__all__ = ["STEPS", "Asked", "Candidate", "Fused", "diversify", "fuse", "merge", "rank"]
+__all__ = ["STEPS", "Asked", "Candidate", "Fused", "demotion", "diversify", "fuse", "is_test", "merge", "rank"]

@@ -61,6 +61,7 @@ INTENTS = {
     "path": Intent("path", lexical=0.3, path=1.5, vector=0.2),
     "prose": Intent("prose", lexical=0.6, path=0.05, vector=1.0),
     "code": Intent("code", lexical=1.2, path=0.3, vector=0.6),
+    "similar": Intent("code", lexical=0.4, path=0.0, vector=1.0),
     "mixed": Intent("mixed", lexical=0.9, path=0.3, vector=0.9),
 }
 

@@ -139,11 +139,16 @@ def noise(asked: Asked, candidates: Sequence[Candidate]) -> list[float]:
     known: dict[str, float] = {}
     for item in candidates:
         if item.path not in known:
-            known[item.path] = _demotion(item.path, asked.words)
+            known[item.path] = demotion(item.path, asked.words)
     return [known[item.path] for item in candidates]
 
 
-def _demotion(path: str, wanted: Collection[str]) -> float:
+def is_test(path: str) -> bool:
+    """Whether a file is one of tests, by its name."""
+    return _TEST_PATH.search(path) is not None
+
+
+def demotion(path: str, wanted: Collection[str] = ()) -> float:
     """The strongest of the classes a path is of; none when one of them was asked for."""
     classes = [(name, factor) for name, pattern, factor in _NOISE if pattern.search(path)]
     if any(not _ASKS[name].isdisjoint(wanted) for name, _ in classes):

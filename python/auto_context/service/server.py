@@ -18,13 +18,13 @@ from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from auto_context import __version__
+from auto_context import __version__, render
 from auto_context.engine import Engine
 from auto_context.errors import CODES, AutoContextError
 from auto_context.service.api import LEASE_TTL_S, PROTOCOL
 from auto_context.service.jobs import Job, Jobs
 from auto_context.service.supervisor import WorkerProcess
-from auto_context.types import SearchRequest, UpdateReport
+from auto_context.types import ContextRequest, SearchRequest, SimilarRequest, UpdateReport
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +65,16 @@ class IncrementalBody(BaseModel):
 
     root: Root
     paths: list[str] = Field(max_length=10_000)
+
+
+class ContextBody(BaseModel):
+    """Ask for what is needed at a place."""
+
+    root: Root
+    path: str
+    line: int = Field(ge=1)
+    column: int | None = Field(default=None, ge=1)
+    budget: int = Field(default=2_000, ge=50, le=100_000)
 
 
 class LeaseBody(BaseModel):
@@ -198,10 +208,32 @@ def _add_index_routes(app: FastAPI, service: Service) -> None:
         language: str | None = None,
         threshold: Annotated[float | None, Query(ge=-1, le=1)] = None,
         wait_ms: Annotated[int, Query(ge=0, le=60_000)] = 0,
+        near: str = "",
+        per_file: Annotated[int, Query(ge=1, le=200)] = 2,
+        explain: bool = False,
     ) -> JSONResponse:
         """The best hits for a query in a folder."""
-        request = SearchRequest(query, root, limit, path, language, threshold, wait_ms)
+        request = SearchRequest(
+            query, root, limit, path, language, threshold, wait_ms, near=near, per_file=per_file, explain=explain
+        )
         return _Json(service.engine.search(request).to_dict())
+
+    @app.get("/similar")
+    def similar(
+        path: str,
+        root: Root,
+        line: Annotated[int | None, Query(ge=1)] = None,
+        limit: Annotated[int, Query(ge=0, le=100)] = 10,
+    ) -> JSONResponse:
+        """Code like the chunk at a line of a file, or like the whole file."""
+        return _Json(service.engine.similar(SimilarRequest(root, path, line, limit)).to_dict())
+
+    @app.post("/context")
+    def context(body: ContextBody) -> JSONResponse:
+        """What one needs to work at a place, within a budget of tokens; ``markdown`` has the same as one text."""
+        request = ContextRequest(body.root, body.path, body.line, body.column, body.budget)
+        reply = service.engine.context(request).to_dict()
+        return _Json(reply | {"markdown": render.context(reply["items"])})
 
     @app.post("/index/update", status_code=202)
     def update(body: UpdateBody) -> dict[str, str]:

@@ -6,9 +6,11 @@ Text arrives already cut into tokens (``rank.tokens``), so tantivy only splits a
 from __future__ import annotations
 
 import contextlib
+import math
 import shutil
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -75,7 +77,7 @@ class LexicalIndex:
         builder.add_unsigned_field("chunk", fast=True)
         index = tantivy.Index(builder.build(), path=str(self._folder))
         index.register_tokenizer(_EXACT_ANALYZER, _split().build())
-        index.register_tokenizer(_ANALYZER, _split().filter(tantivy.Filter.stemmer("English")).build())
+        index.register_tokenizer(_ANALYZER, _stemmed().build())
         index.config_reader("manual")
         (self._folder / _GENERATION_FILE).write_text(self.generation, "utf-8")
         return index
@@ -120,6 +122,23 @@ class LexicalIndex:
         terms = [tantivy.Query.term_query(self._index.schema, "names", name.lower()) for name in names]
         query = tantivy.Query.boolean_query([(tantivy.Occur.Should, term) for term in terms])
         return self._rows(searcher, query, limit, 0)
+
+    def telling(self, tokens: Sequence[str], limit: int) -> list[str]:
+        """The tokens that tell a text apart best, by tf-idf, best first; those of one chunk only are left out.
+
+        Args:
+            tokens: of the text, with repeats.
+            limit: how many.
+        """
+        searcher, analyzer = self._index.searcher(), _stemmed().build()
+        total = searcher.num_docs + 1
+        worth: dict[str, float] = {}
+        for token, count in Counter(tokens).items():
+            stem = "".join(analyzer.analyze(token))
+            frequency = searcher.doc_freq("body", stem) if stem else 0
+            if frequency > 1:
+                worth[token] = (1 + math.log(count)) * math.log(total / frequency)
+        return sorted(worth, key=lambda token: (-worth[token], token))[:limit]
 
     @staticmethod
     def _rows(
@@ -167,6 +186,10 @@ class LexicalIndex:
                 with contextlib.suppress(ValueError):
                     self._writer.wait_merging_threads()
                 self._writer = None
+
+
+def _stemmed() -> tantivy.TextAnalyzerBuilder:
+    return _split().filter(tantivy.Filter.stemmer("English"))
 
 
 def _split() -> tantivy.TextAnalyzerBuilder:

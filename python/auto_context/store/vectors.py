@@ -90,9 +90,17 @@ class VectorIndex:
         Returns:
             Cosine similarity by chunk id.
         """
+        return {chunk: float(vector @ query) for chunk, vector in self.vectors(ids).items()}
+
+    def vectors(self, ids: Ids) -> dict[int, Floats]:
+        """The rows of some chunks, float32 [dim] each; those without a row are left out.
+
+        Args:
+            ids: int64 [n], chunk ids.
+        """
         with self._lock:
             rows = np.flatnonzero(np.isin(self._ids[: self._count], ids))
-            return {int(self._ids[row]): float(self._index.reconstruct(int(row)) @ query) for row in rows}
+            return {int(self._ids[row]): np.asarray(self._index.reconstruct(int(row))) for row in rows}
 
 
 def _parameters(selector: faiss.IDSelector) -> faiss.SearchParameters:

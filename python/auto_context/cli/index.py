@@ -1,0 +1,132 @@
+"""``index``, ``status`` and ``service``."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+from auto_context.cli.progress import ProgressLine, duration, progress_text
+from auto_context.errors import AutoContextError
+from auto_context.service.client import ServiceClient
+
+_POLL_MS = 500
+
+
+def add_commands(commands: Any) -> None:
+    """Their parsers."""
+    index = commands.add_parser("index", help="index a folder, or bring its index up to date")
+    index.add_argument("path", nargs="?", default=".", metavar="PATH", help="any folder of a repository (default: .)")
+    index.add_argument("--force", action="store_true", help="read every file again")
+    index.add_argument("--yes", action="store_true", help="index even the home folder or a very large tree")
+    index.add_argument("--json", action="store_true", help="print the report as JSON")
+    index.set_defaults(run=_index)
+
+    status = commands.add_parser("status", help="what is indexed, and how the service is")
+    status.add_argument("path", nargs="?", default=".", metavar="PATH")
+    status.add_argument("--json", action="store_true")
+    status.set_defaults(run=_status)
+
+    service = commands.add_parser("service", help="start, stop or look at the background service")
+    service.add_argument("action", choices=("start", "stop", "status"))
+    service.add_argument("--json", action="store_true")
+    service.set_defaults(run=_service)
+
+
+def _index(options: argparse.Namespace) -> int:
+    client = ServiceClient()
+    root = os.path.abspath(options.path)
+    report = update(client, root, force=options.force, confirmed=options.yes)
+    if options.json:
+        print(json.dumps(report))
+        return 0
+    print(
+        f"{report['files']} files, {report['chunks']} chunks on {report['branch']}; "
+        f"{report['changed']} changed, {report['removed']} removed, {report['embedded_chunks']} chunks embedded "
+        f"in {report['took_s']:.1f} s"
+    )
+    if report["skipped"]:
+        print("by name only or not at all: " + counts(report["skipped"]))
+    if report["pending_chunks"]:
+        print(f"{report['pending_chunks']} chunks still wait for the model; the next update goes on with them")
+    return 0
+
+
+def update(client: ServiceClient, root: str, *, force: bool, confirmed: bool) -> dict[str, Any]:
+    """Run an update to its end, with its progress on stderr; Ctrl-C cancels it.
+
+    Raises:
+        AutoContextError: what the job failed with.
+    """
+    body = {"root": root, "force": force, "confirmed": confirmed}
+    job = client.request("POST", "/index/update", body=body)["job"]
+    line = ProgressLine()
+    try:
+        while True:
+            state = client.request("GET", f"/jobs/{job}", params={"wait_ms": _POLL_MS})
+            if state["error"]:
+                raise AutoContextError.from_dict(state["error"])
+            if state["report"]:
+                report: dict[str, Any] = state["report"]
+                return report
+            line.show(state["progress"])
+    except KeyboardInterrupt:
+        # A second Ctrl-C must not interrupt the cancellation.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with contextlib.suppress(AutoContextError):
+            client.request("DELETE", f"/jobs/{job}")
+        sys.stderr.write("\ncancelled: what was done is kept\n")
+        raise
+    finally:
+        line.end()
+
+
+def counts(values: dict[str, Any]) -> str:
+    """``a 1, b 2``."""
+    return ", ".join(f"{name} {value}" for name, value in sorted(values.items()))
+
+
+def _status(options: argparse.Namespace) -> int:
+    body = ServiceClient().request("GET", "/status", params={"root": os.path.abspath(options.path)})
+    if options.json:
+        print(json.dumps(body))
+        return 0
+    known, job = body["repository"], body["job"]
+    print(f"{known['top']} on {known['branch']}")
+    if known["indexed"]:
+        share = known["vectors"] / known["chunks"] if known["chunks"] else 1.0
+        updated = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(known["updated_at"]))
+        print(f"  {known['files']} files, {known['chunks']} chunks, {share:.0%} embedded, updated {updated}")
+        print(f"  store {known['store_bytes'] / 2**20:.1f} MiB in {known['store']}")
+        if known["skipped"]:
+            print(f"  by name only or not at all: {counts(known['skipped'])}")
+    else:
+        print("  not indexed: run `auto-context index`")
+    if job:
+        print(f"  {job['kind']} {job['state']}: {progress_text(job['progress'])}")
+    _print_service(body["service"])
+    return 0
+
+
+def _service(options: argparse.Namespace) -> int:
+    client = ServiceClient()
+    if options.action == "stop":
+        print("stopped" if client.stop() else "no service is running")
+        return 0
+    body = client.request("GET", "/status", start=options.action == "start")["service"]
+    if options.json:
+        print(json.dumps(body))
+    else:
+        _print_service(body)
+    return 0
+
+
+def _print_service(body: dict[str, Any]) -> None:
+    memory, worker_memory = (body[key] / 2**20 for key in ("rss_bytes", "worker_rss_bytes"))
+    print(f"service {body['version']}, pid {body['pid']}, up {duration(body['uptime_s'])}, {memory:.0f} MiB")
+    print(f"  worker {body['worker']}, {worker_memory:.0f} MiB; log {body['log']}")

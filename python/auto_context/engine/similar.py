@@ -1,0 +1,154 @@
+"""Code like some code: by its own vector and by the words that tell it apart."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from auto_context.engine.legs import Legs
+from auto_context.engine.place import Place, find_place
+from auto_context.engine.repository import Repository
+from auto_context.engine.scope import Scope
+from auto_context.engine.verify import verify
+from auto_context.engine.views import Worktree
+from auto_context.rank import STEPS, Asked, Candidate, demotion, diversify, fuse, rank
+from auto_context.rank.intent import INTENTS
+from auto_context.rank.query import Query
+from auto_context.rank.tokens import words
+from auto_context.source import Root
+from auto_context.store.records import CHUNK_BITS, chunk_lines
+from auto_context.types import Chunk, Hit, LegState, SearchRequest, SimilarReply, SimilarRequest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+_DEPTH = 100
+_WORDS = 24
+"""Of the code, those that the lexical leg looks for."""
+_COPY = 0.985
+"""Cosine of two bodies from which on one is a copy of the other, changed a little."""
+_PER_FILE = 3
+
+
+class Likeness(NamedTuple):
+    """What resembles some chunks, best first, and their copies."""
+
+    candidates: list[Candidate]
+    copies: list[Candidate]
+    legs: dict[str, LegState]
+    query: Query
+
+
+def alike_to(
+    repository: Repository, root: Root, worktree: Worktree, place: Place, positions: Sequence[int]
+) -> Likeness:
+    """Chunks like some chunks of a file.
+
+    Args:
+        repository: where they are.
+        root: hits are limited to it.
+        worktree: whose view.
+        place: the file.
+        positions: of its chunks.
+    """
+    chunks = [place.blob.chunks[at] for at in positions]
+    tokens = [token for chunk in chunks for token in words(chunk_lines(place.blob.text, chunk))]
+    query = Query("", INTENTS["similar"], tuple(repository.lexical.telling(tokens, _WORDS)))
+    scope = Scope(repository, root, worktree.view, worktree.history, SearchRequest("", str(root.path)), query)
+    legs = Legs(repository, scope, query)
+    body = _body(repository, place, positions)
+    found = {"lexical": legs.lexical(_DEPTH), "vector": [] if body is None else legs.vector(body, _DEPTH)}
+    states: dict[str, LegState] = {"lexical": "ok", "vector": "ok" if body is not None else "empty"}
+    asked = set(positions)
+    others: list[Candidate] = []
+    copies: list[Candidate] = []
+    hashes = {place.blob.hashes[at] for at in positions}
+    for candidate, digest in _candidates(repository, fuse(found, query.intent, _DEPTH)):
+        if candidate.id >> CHUNK_BITS == place.number and (candidate.id & ((1 << CHUNK_BITS) - 1)) in asked:
+            continue
+        if digest in hashes or _near_copy(repository, candidate, body):
+            copies.append(candidate)
+        elif repository.documents[candidate.id >> CHUNK_BITS].key != place.key or candidate.path == place.path:
+            others.append(candidate)  # what else there is in a copy of the file is there already
+    # A test is like tests: what is demoted elsewhere is not where one stands among its kind.
+    off = [step for step in STEPS if step != "noise" or demotion(place.path) < 1.0]
+    ranked = diversify(rank(Asked("", query.intent), others, off), _PER_FILE)
+    return Likeness(ranked, copies, states, query)
+
+
+def _body(repository: Repository, place: Place, positions: Sequence[int]) -> Floats | None:
+    """The mean of the chunks' own vectors, unit length; None while they have none."""
+    vectors = repository.body_vectors([place.key]).get(place.key)
+    if vectors is None:
+        return None
+    mean = vectors[list(positions)].astype(np.float32).mean(axis=0)
+    out: Floats = mean / max(float(np.linalg.norm(mean)), 1e-9)
+    return out
+
+
+def _near_copy(repository: Repository, candidate: Candidate, body: Floats | None) -> bool:
+    if body is None:
+        return False
+    key = repository.documents[candidate.id >> CHUNK_BITS].key
+    vectors = repository.body_vectors([key]).get(key)
+    return vectors is not None and float(vectors[candidate.id & ((1 << CHUNK_BITS) - 1)] @ body) >= _COPY
+
+
+def _candidates(repository: Repository, fused: Sequence[Any]) -> Iterator[tuple[Candidate, bytes]]:
+    for item in fused:
+        document = repository.documents[item.id >> CHUNK_BITS]
+        blob = repository.blob(document.key)
+        position = item.id & ((1 << CHUNK_BITS) - 1)
+        if position < len(blob.chunks):
+            yield (
+                as_candidate(item.id, document.path, blob.chunks[position], item.score, item.legs),
+                blob.hashes[position],
+            )
+
+
+def as_candidate(number: int, path: str, chunk: Chunk, score: float, legs: Collection[str]) -> Candidate:
+    """A chunk of a document, scored."""
+    return Candidate(number, path, chunk.start_line, chunk.end_line, chunk.kind, chunk.symbol, score, tuple(legs))
+
+
+def similar(repository: Repository, root: Root, worktree: Worktree, request: SimilarRequest) -> SimilarReply:
+    """Answer one request from the worktree's view.
+
+    Raises:
+        AutoContextError: what ``find_place`` raises.
+    """
+    began = time.monotonic()
+    place = find_place(repository, root, worktree.view, request.path, request.line)
+    positions = range(len(place.blob.chunks)) if request.line is None else [place.position]
+    like = alike_to(repository, root, worktree, place, positions)
+    checked: dict[str, Any] = {}
+
+    def hits(candidates: Sequence[Candidate]) -> list[Hit]:
+        out: list[Hit] = []
+        for item in candidates:
+            if len(out) >= request.limit:
+                break
+            hit = verify(repository, worktree.view, str(root.top), like.query, item, checked)
+            if hit is not None:
+                out.append(replace(hit, path=hit.path[len(root.prefix) :]))
+        return out
+
+    first, last = place.blob.chunks[positions[0]], place.blob.chunks[positions[-1]]
+    found, copies = hits(like.candidates), hits(like.copies)
+    return SimilarReply(
+        root=str(root.path),
+        branch=worktree.ref,
+        path=place.path[len(root.prefix) :],
+        start_line=first.start_line,
+        end_line=last.end_line,
+        took_ms=round((time.monotonic() - began) * 1000, 2),
+        legs=like.legs,
+        hits=found,
+        copies=copies,
+    )
