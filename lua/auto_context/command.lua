@@ -135,6 +135,12 @@ M.subcommands = {
       require('auto_context').open({ query = rest ~= '' and rest or nil })
     end,
   },
+  similar = {
+    text = 'open the picker on code like the code under the cursor; with ! like the whole file',
+    run = function(_, bang)
+      require('auto_context').open_similar({ whole = bang })
+    end,
+  },
   index = {
     text = 'bring the index of this repository up to date; with ! from scratch, and also where it is large',
     run = function(_, bang)

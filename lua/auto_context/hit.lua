@@ -76,7 +76,7 @@ function M.truncate(text, width, side)
   return ELLIPSIS .. table.concat(vim.fn.reverse(kept))
 end
 
----What it is and what found it, in words.
+---What it is, what found it, and the last commit of its file, in words.
 ---@param hit auto_context.Hit
 ---@return string
 function M.describe(hit)
@@ -86,8 +86,17 @@ function M.describe(hit)
       words[#words + 1] = mark.word
     end
   end
-  local text = hit.kind .. ' · ' .. table.concat(words, ', ')
-  return hit.fresh and text or text .. ' · changed since it was indexed'
+  local parts = { hit.kind, table.concat(words, ', ') }
+  if hit.copy then
+    parts[#parts + 1] = 'the same code'
+  end
+  if not hit.fresh then
+    parts[#parts + 1] = 'changed since it was indexed'
+  end
+  if hit.last_commit then
+    parts[#parts + 1] = os.date('%Y-%m-%d ', hit.last_commit.time) .. M.printable(hit.last_commit.subject)
+  end
+  return table.concat(parts, ' · ')
 end
 
 ---@param hit auto_context.Hit

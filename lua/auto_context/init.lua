@@ -9,7 +9,7 @@ function M.setup(opts)
 end
 
 ---Open the picker.
----@param opts? { query?: string, root?: string } root: default the current buffer's repository
+---@param opts? { query?: string, root?: string, like?: auto_context.Like } root: default the buffer's repository
 function M.open(opts)
   require('auto_context.picker').open(opts)
 end
@@ -23,6 +23,26 @@ function M.search(query, opts, callback)
   local params = vim.tbl_extend('force', { wait_ms = 10000 }, opts or {}, { query = query })
   params.root = params.root or require('auto_context.repo').of_buffer()
   return require('auto_context.rpc').request('search', params, callback)
+end
+
+---Open the picker on code like the code under the cursor; what is typed then is an ordinary query.
+---@param opts? { whole?: boolean } whole: like the whole file
+function M.open_similar(opts)
+  local name = vim.api.nvim_buf_get_name(0)
+  if name == '' or vim.bo.buftype ~= '' then
+    return require('auto_context.notify').warn('this buffer is no file: there is nothing to compare with')
+  end
+  local whole = opts and opts.whole
+  M.open({ like = { path = name, line = not whole and vim.api.nvim_win_get_cursor(0)[1] or nil } })
+end
+
+---Code like the code at a place. Returns at once; `callback` runs on the main loop.
+---@param opts { path: string, line?: integer, root?: string, limit?: integer } without a line: like the whole file
+---@param callback fun(error?: auto_context.Error, reply?: auto_context.Similar)
+---@return fun() cancel
+function M.similar(opts, callback)
+  local params = vim.tbl_extend('keep', opts, { root = require('auto_context.repo').of_buffer() })
+  return require('auto_context.rpc').request('similar', params, callback)
 end
 
 ---Bring the index of a root up to date, or make it.

@@ -18,6 +18,23 @@
 ---@field legs string[] which of lexical, path and vector found it
 ---@field fresh boolean false when the file changed since it was indexed
 ---@field text string
+---@field last_commit? { time: integer, subject: string } of its file
+---@field copy? boolean among similar code: it is the same code again
+
+---@class auto_context.Like code that other code should be like
+---@field path string absolute
+---@field line? integer
+
+---@class auto_context.Similar reply of the `similar` method
+---@field root string
+---@field branch string
+---@field path string
+---@field start_line integer
+---@field end_line integer
+---@field took_ms number
+---@field legs table<string, auto_context.LegState>
+---@field hits auto_context.Hit[]
+---@field copies auto_context.Hit[]
 
 ---@alias auto_context.LegState 'ok'|'partial'|'pending'|'loading'|'down'|'empty'|'off'
 
@@ -38,6 +55,9 @@
 ---@field language? string
 ---@field threshold? number
 ---@field wait_ms? integer how long to wait for legs that are not ready
+---@field near? string path, relative to root, of the file a person looks at
+---@field per_file? integer hits of one file among the first ten
+---@field explain? boolean
 
 ---@class auto_context.Progress
 ---@field root string

@@ -353,3 +353,26 @@ def test_search_without_a_picker(child: Child, shop: Path) -> None:
         require('auto_context').search('x', { limit = 'many' }, function(err) _G.problem = err end)
     """)
     assert child.wait_for(lambda: child.lua("return _G.problem"))["code"] == "bad_request"
+
+
+def test_similar_code_is_shown_until_a_query_is_typed(child: Child) -> None:
+    child.keys(":edit src/basket.py<CR>:12<CR>:AutoContext similar<CR>")
+    child.wait_for(lambda: pane(child, "prompt"), what="the picker")
+    wait_for_row(child, "web/cart.ts:")
+    child.wait_for(lambda: "like basket.py:12" in child.text())
+    child.keys("RetryPolicy")
+    wait_for_row(child, "src/uploads.py:")
+    child.wait_for(lambda: "like basket.py" not in child.text())
+    child.keys("<Esc>")
+    wait_closed(child)
+
+
+def test_similar_to_nothing_says_so(child: Child) -> None:
+    child.keys(":enew<CR>:AutoContext similar<CR>")
+    child.wait_for(lambda: "this buffer is no file" in child.text())
+
+
+def test_a_row_says_its_last_commit(child: Child) -> None:
+    open_picker(child, "RetryPolicy")
+    wait_for_row(child, "src/uploads.py:")
+    child.wait_for(lambda: " wide" in child.text() or " first" in child.text(), what="the subject of a commit")

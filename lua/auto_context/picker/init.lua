@@ -169,7 +169,10 @@ function Picker:close(after)
     current = nil
   end
   local hit = self.rows[self.selected]
-  saved[state_key(self.root)] = { query = self.source.query, key = hit and self.wanted and hits.key(hit) }
+  -- A look at similar code is no query to come back to.
+  if self.source.query:match('%S') or not self.source.like then
+    saved[state_key(self.root)] = { query = self.source.query, key = hit and self.wanted and hits.key(hit) }
+  end
   self.source:close()
   api.nvim_del_augroup_by_id(self.group)
   vim.cmd.stopinsert()
@@ -267,7 +270,17 @@ function Picker:_resize()
   end
 end
 
----@param opts? { query?: string, root?: string }
+---The file of a window, relative to the root, when it is one.
+---@param root string
+---@param buffer integer
+---@return string?
+local function file_near(root, buffer)
+  local name = api.nvim_buf_get_name(buffer)
+  local prefix = root:gsub('/$', '') .. '/'
+  return vim.bo[buffer].buftype == '' and vim.startswith(name, prefix) and name:sub(#prefix + 1) or nil
+end
+
+---@param opts? { query?: string, root?: string, like?: auto_context.Like }
 function M.open(opts)
   opts = opts or {}
   if vim.fn.getcmdwintype() ~= '' then
@@ -284,14 +297,15 @@ function M.open(opts)
   schedule.tend(root)
   local self = setmetatable({ root = root, rows = {}, selected = 1, closing = false }, Picker)
   self.origin = api.nvim_get_current_win()
-  self.source = sources.new(root, function()
+  local place = { near = file_near(root, api.nvim_get_current_buf()), like = opts.like }
+  self.source = sources.new(root, place, function()
     self:_draw()
   end)
   self.view = views.open()
   self.preview = self.view.preview and previews.new(self.view.preview)
   current = self
   self:_listen()
-  self:_fill_prompt(opts.query)
+  self:_fill_prompt(opts.like and '' or opts.query)
   self:_draw()
   self.source:start()
   vim.cmd.startinsert({ bang = true })

@@ -21,6 +21,8 @@ local INDEXING_PAUSE_MS = 1000 -- between looks at a growing index
 ---@class auto_context.picker.Source
 ---@field root string
 ---@field query string
+---@field near? string path, relative to the root, of the file a person looks at
+---@field like? auto_context.Like shown while nothing is typed
 ---@field tick integer
 ---@field reply? auto_context.Reply newest reply of the newest tick that has one
 ---@field status? auto_context.Status
@@ -41,11 +43,14 @@ local Source = {}
 Source.__index = Source
 
 ---@param root string
+---@param place { near?: string, like?: auto_context.Like }
 ---@param on_change fun() something to draw anew
 ---@return auto_context.picker.Source
-function M.new(root, on_change)
+function M.new(root, place, on_change)
   local self = setmetatable({
     root = root,
+    near = place.near,
+    like = place.like,
     query = '',
     tick = 0,
     waiting = false,
@@ -148,9 +153,16 @@ function Source:answer(yes)
   self.on_change()
 end
 
+---Whether there is something to ask for.
+---@private
+---@return boolean
+function Source:_asks()
+  return self.query:match('%S') ~= nil or self.like ~= nil
+end
+
 ---@param query string
 function Source:set_query(query)
-  if query == self.query then
+  if query == self.query and not (self.like and self.tick == 0) then
     return
   end
   self.query = query
@@ -158,7 +170,7 @@ function Source:set_query(query)
   self.retried = false
   self.error = nil
   self:_drop()
-  if query:match('^%s*$') then
+  if not self:_asks() then
     self.reply, self.waiting = nil, false
     self.on_change()
     return
@@ -201,8 +213,8 @@ function Source:_ask(tick, wait_ms)
   end
   self:_drop()
   self.asked_at = vim.uv.now()
-  local params = { query = self.query, root = self.root, limit = config.get().limit, wait_ms = wait_ms }
-  self.cancel = rpc.request('search', params, function(error, reply)
+  local method, params = self:_request(wait_ms)
+  self.cancel = rpc.request(method, params, function(error, reply)
     if self.closed or tick ~= self.tick then
       return
     end
@@ -210,11 +222,28 @@ function Source:_ask(tick, wait_ms)
     if error then
       self:_failed(error)
     else
+      for _, copy in ipairs(reply.copies or {}) do
+        copy.copy = true
+        table.insert(reply.hits, copy)
+      end
       self.reply, self.error, self.waiting = reply, nil, false
       self:_refine(reply.legs.vector, wait_ms)
     end
     self.on_change()
   end)
+end
+
+---What is asked: the query, or while there is none, code like some code.
+---@private
+---@param wait_ms integer
+---@return 'search'|'similar' method
+---@return table params
+function Source:_request(wait_ms)
+  local limit = config.get().limit
+  if self.like and not self.query:match('%S') then
+    return 'similar', { path = self.like.path, line = self.like.line, root = self.root, limit = math.min(limit, 100) }
+  end
+  return 'search', { query = self.query, root = self.root, limit = limit, wait_ms = wait_ms, near = self.near }
 end
 
 ---@private
@@ -249,7 +278,7 @@ end
 function Source:_progressed(progress)
   self.progress, self.indexing = progress, true
   local idle = not self.cancel and not self.timer:is_active()
-  if idle and self.query:match('%S') and vim.uv.now() - self.asked_at > INDEXING_PAUSE_MS then
+  if idle and self:_asks() and vim.uv.now() - self.asked_at > INDEXING_PAUSE_MS then
     self:_ask(self.tick, 0)
   end
   self.on_change()
@@ -262,7 +291,7 @@ function Source:_indexed(done)
   if done.error then
     self.error = done.error
     self.index_error = done.kind == 'update' and done.error or nil
-  elseif self.query:match('%S') then
+  elseif self:_asks() then
     self:_ask(self.tick, 0)
   end
   self:start()

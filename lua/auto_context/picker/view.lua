@@ -189,6 +189,10 @@ function M.title(source, branch)
   local known = source.status and source.status.repository
   local reply = source.reply
   parts[#parts + 1] = reply and reply.branch or branch or (known and known.branch) or vim.fs.basename(source.root)
+  if source.like and not source.query:match('%S') then
+    local line = source.like.line and ':' .. source.like.line or ''
+    parts[#parts + 1] = 'like ' .. vim.fs.basename(source.like.path) .. line
+  end
   -- A query's own embedding is pending for an instant at every key: that is not worth a word.
   for _, leg in ipairs({ 'lexical', 'path', 'vector' }) do
     local state = reply and reply.legs[leg]
@@ -220,7 +224,7 @@ local function message(source)
     return { source.error.message, source.error.hint }, 'AutoContextError'
   elseif source.indexing and not source.reply then
     return { source.progress and M.progress_text(source.progress) or 'indexing: starting' }, 'AutoContextHint'
-  elseif source.query:match('^%s*$') then
+  elseif source.query:match('^%s*$') and not source.like then
     return { HINT }, 'AutoContextHint'
   elseif source.waiting then
     return { 'searching' }, 'AutoContextHint'

@@ -25,6 +25,15 @@ Reply = Callable[[int, dict[str, str] | None, Any], None]
 Event = Callable[[str, dict[str, Any]], None]
 
 
+_ASKS = {
+    "search": ("GET", "/search", "refine"),
+    "similar": ("GET", "/similar", "refine"),
+    "context": ("POST", "/context", "refine"),
+    "status": ("GET", "/status", "general"),
+}
+"""Methods that only ask: verb, route and lane."""
+
+
 @dataclass(slots=True)
 class _Saves:
     """Saved paths of one root that wait for their turn: one job for all of them."""
@@ -37,7 +46,7 @@ class Bridge:
     """Request id -> task, on a few threads in lanes that never block each other.
 
     search    searches that want an answer now: two threads, so that typing never waits for the answer before
-    refine    searches that wait for their meaning
+    refine    searches that wait for their meaning, and what needs more than one look
     general   everything else, in order
     """
 
@@ -92,11 +101,11 @@ class Bridge:
         """The lane and the work of one request; no work when it rides along with one already queued."""
         if not isinstance(params, dict):
             raise AutoContextError("bad_request", f"{method}: parameters must be a table")
-        if method == "search":
-            lane = "refine" if params.get("wait_ms") else "search"
-            return lane, lambda: self.request("GET", "/search", params=params)
-        if method == "status":
-            return "general", lambda: self.request("GET", "/status", params=params)
+        if method in _ASKS:
+            verb, path, lane = _ASKS[method]
+            lane = "search" if method == "search" and not params.get("wait_ms") else lane
+            options = {"body" if verb == "POST" else "params": params}
+            return lane, lambda: self.request(verb, path, **options)
         if method in ("job", "cancel_job"):
             verb = "GET" if method == "job" else "DELETE"
             return "general", lambda: self.request(verb, f"/jobs/{_text(params, 'id')}")
