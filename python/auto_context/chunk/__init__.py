@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from auto_context.chunk.lines import Lines
-from auto_context.chunk.prose import PROSE, cut_prose
+from auto_context.chunk.prose import PROSE, cut_prose, prose_symbols
 from auto_context.chunk.unsafe import is_unsafe
 from auto_context.types import Chunk, ChunkResult
 
-CHUNKER_VERSION = 1
+CHUNKER_VERSION = 2
 """Part of a blob's identity: raise it when this package's output changes."""
 
 MAX_CHARS = 1_500
@@ -39,7 +39,7 @@ def chunk(text: str, language: str, max_chars: int = MAX_CHARS, timeout_s: float
     if not text.strip():
         return ChunkResult([])
     if language in PROSE:
-        return ChunkResult(cut_prose(lines, language, max_chars))
+        return ChunkResult(cut_prose(lines, language, max_chars), symbols=prose_symbols(lines, language))
     if language in _DATA:
         return ChunkResult(_windows(lines, max_chars))
     if is_unsafe(text, language):
@@ -49,7 +49,7 @@ def chunk(text: str, language: str, max_chars: int = MAX_CHARS, timeout_s: float
 
     reason: Literal["no_grammar", "parse_failed", "timeout"]
     try:
-        return ChunkResult(syntax.cut_code(text, lines, language, max_chars, timeout_s))
+        return syntax.cut_code(text, lines, language, max_chars, timeout_s)
     except syntax.NoGrammarError:
         reason = "no_grammar"
     except TimeoutError:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-from tree_sitter import Node
-
 _KINDS = {
     "function": "function func fun fn subroutine procedure proc subprogram defun operator trigger",
     "method": "method constructor destructor init deinit accessor getter setter rpc",
@@ -125,7 +123,7 @@ def may_define(kind: str, language: str) -> bool:
     """Whether nodes of a type are worth a closer look: most are not."""
     if kind in ASSIGNMENTS or kind in WEAK or kind in WRAPPERS or strong_kind(kind):
         return True
-    return kind in {"call", "call_expression"} or (language in LISP_LANGUAGES and kind in LISP)
+    return language in LISP_LANGUAGES and kind in LISP
 
 
 @cache  # node types are few
@@ -150,23 +148,3 @@ def plain_kind(kind: str) -> str:
     if kind in _KEPT:
         return kind
     return {"macro": "function", "table": "type"}.get(kind, "block")
-
-
-def exact_kind(node: Node, kind: str, name: str) -> str:
-    """What a node's type leaves open, from what it holds.
-
-    Go says ``type T struct``; Swift and Kotlin have one node for every kind of type; C++ names a method's class.
-    """
-    if kind == "type":
-        spec = node.named_child(0) if node.type == "type_declaration" else node
-        held = spec.child_by_field_name("type") if spec is not None else None
-        return {"struct_type": "struct", "interface_type": "interface"}.get(held.type if held else "", kind)
-    if kind == "class" and node.type == "class_declaration":
-        words = {child.type for child in node.children[:4] if not child.is_named}
-        return next((_SAID[word] for word in _SAID if word in words), kind)
-    if kind == "function" and node.type == "function_definition" and "." in name:
-        return "method" if node.child_by_field_name("declarator") is not None else kind
-    return kind
-
-
-_SAID = {"struct": "struct", "enum": "enum", "interface": "interface", "extension": "impl"}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from auto_context.chunk.kinds import plain_kind
 from auto_context.chunk.lines import Lines
+from auto_context.chunk.tags import HOLDS_METHODS, qualified
 from auto_context.types import Chunk
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ _CRUMB = 80
 _STRETCH = 1.25
 """How much larger than the budget a chunk may be to keep a definition's first line with what follows it."""
 _DOMINANT = 0.5
-_MOST_SYMBOL_CHARS = 160
-_HOLDS_METHODS = frozenset({"class", "struct", "impl", "trait", "interface", "enum"})
+_HEADED = frozenset({"class", "struct", "interface", "trait", "enum", "module"})
+"""Kinds whose beginning is a chunk of its own when the whole is too large for one."""
 
 
 class Owner(NamedTuple):
@@ -32,14 +33,14 @@ class Owner(NamedTuple):
     number: int
 
     def enter(self, found: Definition, row: int, number: int) -> Owner:
-        """The owner of what lies inside a definition of this one."""
+        """The owner of what lies inside a definition of this one; itself when that is what a wrapper stood for."""
+        if self.kind == found.kind and self.symbol == self.path(found.name):
+            return self
         return Owner(self.path(found.name), found.kind, row, number + 1)
 
     def path(self, name: str) -> str:
-        """A name below this one. A method that names its type already does so once."""
-        if not self.symbol or name == self.symbol or name.startswith(self.symbol + "."):
-            return name
-        return f"{self.symbol}.{name}"[-_MOST_SYMBOL_CHARS:]
+        """A name below this one."""
+        return qualified(self.symbol, name)
 
 
 class Atom(NamedTuple):
@@ -140,7 +141,7 @@ def _drop_crumbs(groups: list[_Group], lines: Lines, max_chars: int) -> list[_Gr
         size = lines.size(previous.first, group.last)
         budget = max_chars * (_STRETCH if _opens(previous, group) else 1)
         ends = _is_crumb(group, lines) and not group.introduces and not _is_header(group)
-        if (_is_crumb(previous, lines) and size <= budget) or (ends and size <= max_chars):
+        if (_is_crumb(previous, lines) and size <= budget and not _is_head(previous)) or (ends and size <= max_chars):
             kept[-1] = _joined(previous, group)
         else:
             kept.append(group)
@@ -154,6 +155,12 @@ def _is_crumb(group: _Group, lines: Lines) -> bool:
 def _is_header(group: _Group) -> bool:
     """Whether a group is the beginning of a definition that had to be opened."""
     return any(group.first <= atom.owner.row <= group.last for atom in group.atoms)
+
+
+def _is_head(group: _Group) -> bool:
+    """Whether a group is the beginning of a type, which stands for the whole of it."""
+    last = group.atoms[-1].owner
+    return last.kind in _HEADED and group.first <= last.row <= group.last
 
 
 def _opens(group: _Group, following: _Group) -> bool:
@@ -176,7 +183,7 @@ def _label(group: _Group, lines: Lines) -> tuple[str, str]:
     share = most / lines.size(group.first, group.last)
     if best is not None and best.found is not None and (best.found.strong or share > _DOMINANT):
         kind = best.found.kind
-        if kind == "function" and best.owner.kind in _HOLDS_METHODS:
+        if kind == "function" and best.owner.kind in HOLDS_METHODS:
             kind = "method"
         return kind, best.owner.path(best.found.name)
     owner = next((a.owner for a in group.atoms if a.owner.symbol), group.atoms[0].owner)

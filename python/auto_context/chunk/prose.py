@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from auto_context.chunk.lines import Lines
-from auto_context.types import Chunk
+from auto_context.types import Chunk, Symbol
 
 _DEEPEST = 3
 _OVERLAP_LINES = 2
@@ -32,6 +32,23 @@ class Heading(NamedTuple):
     row: int
     level: int
     title: str
+
+
+def prose_symbols(lines: Lines, language: str) -> list[Symbol]:
+    """Every heading, down to the deepest, with the section below it.
+
+    By the same rules as the chunks: the grammars of prose crash on texts that nest too deep.
+    """
+    headings = list(PROSE[language](lines))
+    symbols: list[Symbol] = []
+    open_titles: list[Heading] = []
+    for at, heading in enumerate(headings):
+        open_titles = [title for title in open_titles if title.level < heading.level] + [heading]
+        following = (other.row for other in headings[at + 1 :] if other.level <= heading.level)
+        name = " > ".join(title.title for title in open_titles if title.title)
+        if name:
+            symbols.append(Symbol(name, "heading", heading.row + 1, next(following, lines.count)))
+    return symbols
 
 
 def cut_prose(lines: Lines, language: str, max_chars: int) -> list[Chunk]:

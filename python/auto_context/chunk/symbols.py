@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -14,7 +13,6 @@ from auto_context.chunk.kinds import (
     LISP_LANGUAGES,
     WEAK,
     WRAPPERS,
-    exact_kind,
     may_define,
     strong_kind,
 )
@@ -46,12 +44,6 @@ _LISP_KINDS = (
     ("macro", "macro"), ("protocol", "interface"), ("class", "class"), ("struct", "struct"), ("record", "struct"),
     ("type", "type"),
 )  # fmt: skip
-_ELIXIR = {
-    "defmodule": "module", "def": "function", "defp": "function", "defmacro": "macro", "defmacrop": "macro",
-    "defprotocol": "interface", "defimpl": "impl", "defguard": "function", "test": "test", "describe": "test",
-    "defdelegate": "function",
-}  # fmt: skip
-_TEST_CALLS = frozenset({"describe", "it", "test", "context", "suite", "beforeEach", "afterEach", "beforeAll"})
 _MOST_NAME_CHARS = 80
 _DEEPEST_NAME = 5
 _GENERICS = re.compile(r"\s*<[^<>]*>|\s*\[[^\[\]]*\]")
@@ -71,7 +63,7 @@ def definition(node: Node, language: str) -> Definition | None:
             return found
         if inner.type not in WRAPPERS:
             return None
-        inner = _wrapped(inner)
+        inner = wrapped(inner)
     return None
 
 
@@ -79,22 +71,19 @@ def _plain(node: Node, language: str) -> Definition | None:
     kind = node.type
     if language in LISP_LANGUAGES and kind in LISP:
         return _lisp(node)
-    special = _SPECIAL.get("elixir_call" if kind == "call" and language == "elixir" else kind)
-    if special is None and kind in ASSIGNMENTS:
-        special = _assignment
-    if special is not None:
-        return special(node)
+    if kind in ASSIGNMENTS:
+        return _assignment(node)
     strong = strong_kind(kind)
     if strong and not (kind.endswith("_specifier") and node.child_by_field_name("body") is None):
-        name = _qualified(node, kind)
-        return Definition(exact_kind(node, strong, name), name, strong=True) if name else None
+        name = declared_name(node)
+        return Definition(strong, name, strong=True) if name else None
     if kind in WEAK:
-        name = _block_name(node) if kind == "block" else _name(node)
+        name = _block_name(node) if kind == "block" else declared_name(node)
         return Definition(WEAK[kind], name, strong=False) if name else None
     return None
 
 
-def _wrapped(node: Node) -> Node | None:
+def wrapped(node: Node) -> Node | None:
     """The definition inside a wrapper: the child named so, else the last that could be one."""
     for field in ("declaration", "definition", "value"):
         child = node.child_by_field_name(field)
@@ -106,20 +95,8 @@ def _wrapped(node: Node) -> Node | None:
     return node.named_child(0) if node.named_child_count == 1 else None
 
 
-def _qualified(node: Node, kind: str) -> str:
-    """The name, with the type a method is declared for."""
-    if kind == "impl_item":
-        return _text(node.child_by_field_name("type"))
-    name = _name(node)
-    if kind == "method_declaration":
-        receiver = node.child_by_field_name("receiver")
-        if receiver is not None and receiver.named_child_count:
-            owner = _text(receiver.named_children[-1].child_by_field_name("type")).lstrip("*& ")
-            return f"{owner}.{name}" if owner else name
-    return name
-
-
-def _name(node: Node, depth: int = 0) -> str:
+def declared_name(node: Node, depth: int = 0) -> str:
+    """The name that a declaration gives, looked for in its fields and then in its children; "" when there is none."""
     if depth > _DEEPEST_NAME:
         return ""
     for field in _NAME_FIELDS:
@@ -127,21 +104,21 @@ def _name(node: Node, depth: int = 0) -> str:
         if child is None:
             continue
         if field == "name" or _IDENTIFIER.search(child.type):
-            return _text(child)
-        return _name(child, depth + 1) or _text(child)
+            return text_of(child)
+        return declared_name(child, depth + 1) or text_of(child)
     children = node.named_children
     for child in children:
         if _IDENTIFIER.search(child.type):
-            return _text(child)
+            return text_of(child)
     for child in children:
         if _INNER.search(child.type):
-            found = _name(child, depth + 1)
+            found = declared_name(child, depth + 1)
             if found:
                 return found
     return ""
 
 
-def _text(node: Node | None) -> str:
+def text_of(node: Node | None) -> str:
     """A node's text as a name: one line, no generics, dots between its parts."""
     if node is None or node.text is None:
         return ""
@@ -158,7 +135,7 @@ def _assignment(node: Node) -> Definition | None:
     target, value = _sides(node)
     if target is None:
         return None
-    name = _text(target).split("(", 1)[0].split(",", 1)[0].strip()
+    name = text_of(target).split("(", 1)[0].split(",", 1)[0].strip()
     if not name or not re.match(r"[\w$@.:\"'-]+$", name):
         return None
     inner = value
@@ -199,41 +176,17 @@ def _lisp(node: Node) -> Definition | None:
     operator = parts[0].text[:_MOST_NAME_CHARS].decode("utf-8", "replace").strip("( ")
     if parts[0].type.endswith("header"):
         # commonlisp: (defun header), its name a field of the header
-        name = _text(parts[0].child_by_field_name("function_name"))
+        name = text_of(parts[0].child_by_field_name("function_name"))
         return Definition("function", name, strong=True) if name else None
     if not operator.lower().startswith(("def", "fn", "cl-def", "module", "struct")):
         return None
-    name = _text(parts[1]).lstrip("([' ").split(" ", 1)[0].rstrip(")")
+    name = text_of(parts[1]).lstrip("([' ").split(" ", 1)[0].rstrip(")")
     kind = next((kind for word, kind in _LISP_KINDS if word in operator), "function")
     variable = operator in {"def", "defvar", "defconst", "defparameter", "defcustom", "defonce"}
     return Definition("variable" if variable else kind, name, strong=not variable) if name else None
 
 
-def _elixir(node: Node) -> Definition | None:
-    target = node.child_by_field_name("target")
-    word = _text(target)
-    if word not in _ELIXIR or node.named_child_count < 2:  # noqa: PLR2004 - the word and what it defines
-        return None
-    arguments = node.named_children[1]
-    first = arguments.named_child(0) if arguments.named_child_count else None
-    name = _text(first).split("(", 1)[0].split(" when ", 1)[0].strip()
-    return Definition(_ELIXIR[word], name, strong=True) if name else None
-
-
-def _test_call(node: Node) -> Definition | None:
-    if _text(node.child_by_field_name("function")) not in _TEST_CALLS:
-        return None
-    arguments = node.child_by_field_name("arguments")
-    first = arguments.named_child(0) if arguments is not None and arguments.named_child_count else None
-    if first is None or "string" not in first.type:
-        return None
-    return Definition("test", _text(first).strip("`\"'"), strong=True)
-
-
 def _block_name(node: Node) -> str:
     """Of a Terraform block: its labels."""
-    labels = [_text(c).strip('"') for c in node.named_children if c.type in {"identifier", "string_lit"}]
+    labels = [text_of(c).strip('"') for c in node.named_children if c.type in {"identifier", "string_lit"}]
     return ".".join(labels) if labels else ""
-
-
-_SPECIAL: dict[str, Callable[[Node], Definition | None]] = {"elixir_call": _elixir, "call_expression": _test_call}

@@ -12,8 +12,8 @@ from tree_sitter_language_pack import get_parser
 
 from auto_context.chunk.lines import Lines
 from auto_context.chunk.merge import Atom, Owner, merge_atoms
-from auto_context.chunk.symbols import definition
-from auto_context.types import Chunk
+from auto_context.chunk.tags import Tags, symbols_of, tags_of
+from auto_context.types import ChunkResult
 
 _READ_BYTES = 1 << 12
 """Handed to the parser at a time, and copied again for every name that is read from a node: so not many."""
@@ -48,8 +48,8 @@ class _Open(NamedTuple):
     owner: Owner
 
 
-def cut_code(text: str, lines: Lines, language: str, max_chars: int, timeout_s: float) -> list[Chunk]:
-    """Chunks of a program.
+def cut_code(text: str, lines: Lines, language: str, max_chars: int, timeout_s: float) -> ChunkResult:
+    """Chunks, symbols and imports of a program.
 
     Args:
         text: the whole file.
@@ -66,14 +66,16 @@ def cut_code(text: str, lines: Lines, language: str, max_chars: int, timeout_s: 
     deadline = time.monotonic() + timeout_s
     if language == "c" and _CPP_HEADER.search(text):
         language = "cpp"
-    # Without a line feed at the end, Perl's scanner never ends on a comment that is the last thing in a file.
-    source = text if text.endswith("\n") else text + "\n"
-    root = _parse(source.encode("utf-8", "replace"), language, deadline)
-    return merge_atoms(_atoms(root, lines, language, max_chars, deadline), lines, max_chars)
+    root = _parse(text, language, deadline)
+    tags = tags_of(root, language, deadline)
+    chunks = merge_atoms(_atoms(root, tags, lines, max_chars, deadline), lines, max_chars)
+    return ChunkResult(chunks, symbols=symbols_of(tags), imports=tags.imports)
 
 
-def _parse(source: bytes, language: str, deadline: float) -> Node:
+def _parse(text: str, language: str, deadline: float) -> Node:
     parser = _parser(language)
+    # Without a line feed at the end, Perl's scanner never ends on a comment that is the last thing in a file.
+    source = (text if text.endswith("\n") else text + "\n").encode("utf-8", "replace")
 
     def read(offset: int, _: object) -> bytes:
         return source[offset : offset + _READ_BYTES]
@@ -101,7 +103,7 @@ def _parser(language: str) -> Parser:
     return parsers[language]
 
 
-def _atoms(root: Node, lines: Lines, language: str, max_chars: int, deadline: float) -> list[Atom]:
+def _atoms(root: Node, tags: Tags, lines: Lines, max_chars: int, deadline: float) -> list[Atom]:
     """The nodes that fit, in order, with what they define and whose they are. No recursion: trees can be deep."""
     atoms: list[Atom] = []
     top = Owner("", "", -1, 0)
@@ -111,10 +113,10 @@ def _atoms(root: Node, lines: Lines, language: str, max_chars: int, deadline: fl
         node, owner = waiting.pop()
         visited += 1
         if visited % _CHECK_EVERY == 0 and time.monotonic() > deadline:
-            raise TimeoutError(language)
+            raise TimeoutError
         first, last = _rows(node, lines)
         leading = owner.row != first and bool(_LEADING.search(node.type))
-        found = definition(node, language) if node is not root and not leading and node.is_named else None
+        found = tags.of(node) if node is not root and not leading and node.is_named else None
         size = lines.size(first, last)
         if (
             node is root

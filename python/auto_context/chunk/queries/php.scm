@@ -1,0 +1,11 @@
+(class_declaration name: (name) @name) @definition.class
+(interface_declaration name: (name) @name) @definition.interface
+(trait_declaration name: (name) @name) @definition.trait
+(enum_declaration name: (name) @name) @definition.enum
+(method_declaration name: (name) @name) @definition.method
+(function_definition name: (name) @name) @definition.function
+
+(namespace_use_clause (qualified_name) @import)
+(require_once_expression (_) @import)
+(require_expression (_) @import)
+(include_expression (_) @import)

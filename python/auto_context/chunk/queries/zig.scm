@@ -1,0 +1,9 @@
+(Decl (FnProto function: (IDENTIFIER) @name)) @definition.function
+(Decl (VarDecl variable_type_function: (IDENTIFIER) @name
+  (ErrorUnionExpr (SuffixExpr (ContainerDecl))))) @definition.struct
+(source_file (Decl (VarDecl variable_type_function: (IDENTIFIER) @name)) @definition.variable)
+(TestDecl (STRINGLITERALSINGLE) @name) @definition.test
+
+(SuffixExpr (BUILTINIDENTIFIER) @_import
+  (FnCallArguments (ErrorUnionExpr (SuffixExpr (STRINGLITERALSINGLE) @import)))
+  (#eq? @_import "@import"))

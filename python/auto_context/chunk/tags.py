@@ -1,0 +1,198 @@
+"""What a syntax tree defines and imports, by the tag query of its language; by general rules where it has none.
+
+``queries/<language>.scm`` captures ``@definition.<kind>`` around ``@name``, maybe with ``@owner`` (the type a method is
+declared for), and ``@import``. Adding a language is adding that file.
+
+Kinds: function, method, class, struct, interface, trait, enum, type, module, impl, macro, test, table deserve a chunk
+of their own; variable, key, section, rule, element and heading only name one that they fill.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+from importlib import resources
+from typing import NamedTuple
+
+from tree_sitter import Node, Query, QueryCursor
+from tree_sitter_language_pack import get_language
+
+from auto_context.chunk.kinds import WRAPPERS
+from auto_context.chunk.symbols import Definition, declared_name, definition, text_of, wrapped
+from auto_context.types import Symbol
+
+WEAK_KINDS = frozenset({"variable", "key", "section", "rule", "element", "heading"})
+HOLDS_METHODS = frozenset({"class", "struct", "impl", "trait", "interface", "enum"})
+_UNLISTED = frozenset({"impl", "test"})
+"""They qualify what is in them, and define nothing that one looks for by its name."""
+_CHECK_EVERY = 512
+_MOST_IMPORTS, _LONGEST_IMPORT = 200, 200
+_DEEPEST_WRAPPER = 5
+_SLICE_BYTES = 1 << 16
+_MOST_SYMBOL_CHARS = 160
+
+
+class Tags(NamedTuple):
+    """Definitions by the id of their node, their nodes in the order of the text, and what is imported."""
+
+    definitions: dict[int, Definition]
+    nodes: list[Node]
+    imports: list[str]
+
+    def of(self, node: Node) -> Definition | None:
+        """What a node defines, or the node that it stands for (a decorated function, an exported class)."""
+        inner: Node | None = node
+        for _ in range(_DEEPEST_WRAPPER):
+            if inner is None:
+                return None
+            found = self.definitions.get(inner.id)
+            if found is not None or inner.type not in WRAPPERS:
+                return found
+            inner = wrapped(inner)
+        return None
+
+
+def tags_of(root: Node, language: str, deadline: float) -> Tags:
+    """Tags of a whole tree.
+
+    Args:
+        root: of the tree.
+        language: the grammar's name.
+        deadline: on the monotonic clock.
+
+    Raises:
+        TimeoutError: it took too long.
+    """
+
+    def late() -> bool:
+        return time.monotonic() > deadline
+
+    query = query_of(language)
+    tags = _walked(root, language, late) if query is None else _captured(root, query, late)
+    if time.monotonic() > deadline:
+        raise TimeoutError(language)
+    tags.nodes.sort(key=lambda node: (node.start_byte, -node.end_byte))
+    return tags
+
+
+@cache
+def query_of(language: str) -> Query | None:
+    """The compiled tag query of a language, None when it has no file."""
+    file = resources.files("auto_context.chunk") / "queries" / f"{language}.scm"
+    if not file.is_file():
+        return None
+    return Query(get_language(language), file.read_text("utf-8"))  # type: ignore[arg-type]  # a file has its name
+
+
+def _captured(root: Node, query: Query, late: Callable[[], bool]) -> Tags:
+    tags = Tags({}, [], [])
+    patterns: dict[int, int] = {}
+    imports: dict[str, None] = {}
+    for pattern, captures in _matches(root, query, late):
+        for node in captures.get("import", ()):
+            imports.setdefault(_imported(node))
+        found = _definition(captures)
+        if found is None:
+            continue
+        node, defined = found
+        # Of two patterns for one node, the one that stands first in the file.
+        if node.id not in patterns:
+            tags.nodes.append(node)
+        if pattern <= patterns.get(node.id, pattern):
+            patterns[node.id] = pattern
+            tags.definitions[node.id] = defined
+    tags.imports.extend([name for name in imports if name][:_MOST_IMPORTS])
+    return tags
+
+
+def _matches(root: Node, query: Query, late: Callable[[], bool]) -> Iterator[tuple[int, dict[str, list[Node]]]]:
+    """All matches, a slice of the text at a time so that the deadline is seen; one that spans slices comes twice.
+
+    The binding's own progress callback takes the process down (py-tree-sitter 0.26).
+    """
+    for start in range(root.start_byte, root.end_byte, _SLICE_BYTES):
+        if late():
+            return
+        cursor = QueryCursor(query)
+        cursor.set_byte_range(start, min(start + _SLICE_BYTES, root.end_byte))
+        yield from cursor.matches(root)
+
+
+def _definition(captures: dict[str, list[Node]]) -> tuple[Node, Definition] | None:
+    for capture, nodes in captures.items():
+        if not capture.startswith("definition."):
+            continue
+        names = captures.get("name")
+        if not names:
+            return None
+        kind = capture.removeprefix("definition.")
+        declarator = names[0].type.endswith("declarator")
+        name = declared_name(nodes[0]) if declarator else text_of(names[0])
+        if declarator and "." in name:
+            kind = "method"  # C++ defines it outside its class
+        owners = captures.get("owner")
+        if owners:
+            name = f"{text_of(owners[0])}.{name}"
+        if kind == "rule":
+            name = re.sub(r"\s+", " ", name)
+        return (nodes[0], Definition(kind, name, strong=kind not in WEAK_KINDS)) if name else None
+    return None
+
+
+def _imported(node: Node) -> str:
+    text = (node.text or b"")[:_LONGEST_IMPORT].decode("utf-8", "replace").strip()
+    return re.sub(r"^import\s+", "", text).strip("\"'`<>; ")
+
+
+def _walked(root: Node, language: str, late: Callable[[], bool]) -> Tags:
+    """By the general rules. Only what spans rows is looked into: elsewhere nothing is defined that needs a name."""
+    tags = Tags({}, [], [])
+    waiting, visited = [root], 0
+    while waiting:
+        node = waiting.pop()
+        visited += 1
+        if visited % _CHECK_EVERY == 0 and late():
+            break
+        if node is not root and node.is_named:
+            found = definition(node, language)
+            if found is not None:
+                tags.definitions[node.id] = found
+                if node.type not in WRAPPERS or wrapped(node) is None:
+                    tags.nodes.append(node)
+        if node.start_point[0] != node.end_point[0]:
+            waiting.extend(node.named_children)
+    return tags
+
+
+def symbols_of(tags: Tags) -> list[Symbol]:
+    """Every definition with its qualified name, in the order of the text."""
+    symbols: list[Symbol] = []
+    around: list[tuple[int, str, str]] = []
+    for node in tags.nodes:
+        found = tags.definitions[node.id]
+        while around and around[-1][0] <= node.start_byte:
+            around.pop()
+        owner, owner_kind = (around[-1][1], around[-1][2]) if around else ("", "")
+        kind = "method" if found.kind == "function" and owner_kind in HOLDS_METHODS else found.kind
+        name = qualified(owner, found.name, " > " if kind == "heading" else ".")
+        if kind not in _UNLISTED and not (kind == "variable" and owner):
+            first = node.start_point[0] + 1
+            last = max(first, node.end_point[0] + (1 if node.end_point[1] else 0))
+            before = symbols[-1] if symbols else None
+            if before is not None and (before.name, before.kind) == (name, kind) and first <= before.end_line + 1:
+                # Two nodes for one thing, or the next equation of a function.
+                symbols[-1] = replace(before, end_line=max(before.end_line, last))
+            else:
+                symbols.append(Symbol(name, kind, first, last))
+        around.append((node.end_byte, "" if kind == "test" else name, kind))
+    return symbols
+
+
+def qualified(owner: str, name: str, between: str = ".") -> str:
+    """A name below another. A method that names its type already does so once."""
+    if not owner or name == owner or name.startswith(owner + between):
+        return name
+    return f"{owner}{between}{name}"[-_MOST_SYMBOL_CHARS:]
