@@ -33,6 +33,25 @@ def test_openapi_lists_every_route(client: ServiceClient) -> None:
     assert {(method, path) for path, methods in described.items() for method in methods} == ROUTES
 
 
+def test_similar_and_context(client: ServiceClient, shop: Path) -> None:
+    like = client.request("GET", "/similar", params={"root": str(shop), "path": "src/basket.py", "line": 12})
+    assert "web/cart.ts" in [hit["path"] for hit in like["hits"]]
+    body = {"root": str(shop), "path": "tests/test_uploads.py", "line": 5, "budget": 500}
+    context = client.request("POST", "/context", body=body)
+    assert context["tokens"] <= 500
+    assert context["markdown"].count("### ") == len(context["items"])
+    for wrong in ({"line": 0}, {"budget": 1}, {"column": 0}, {"root": "relative"}):
+        with pytest.raises(AutoContextError) as caught:
+            client.request("POST", "/context", body=body | wrong)
+        assert caught.value.code == "bad_request"
+
+
+def test_explain_and_files_first(client: ServiceClient, shop: Path) -> None:
+    reply = search(client, shop, "RetryPolicy", explain="true", per_file=1, near="src/basket.py")
+    assert reply["hits"][0]["explain"]["intent"] == "symbol"
+    assert "near" in [step["step"] for step in reply["hits"][0]["explain"]["steps"]]
+
+
 def test_search_finds_and_filters(client: ServiceClient, shop: Path) -> None:
     reply = search(client, shop, "auth flow")
     assert reply["hits"][0]["path"] == "src/accounts.py"

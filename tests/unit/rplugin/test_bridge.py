@@ -180,3 +180,19 @@ def test_the_import_is_light() -> None:
     folder = Path(__file__).resolve().parents[3] / "rplugin/python3"
     run = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("method", "verb", "path", "where"),
+    [
+        ("search", "GET", "/search", "params"),
+        ("similar", "GET", "/similar", "params"),
+        ("context", "POST", "/context", "body"),
+        ("status", "GET", "/status", "params"),
+    ],
+)
+def test_what_only_asks_goes_to_its_route(method: str, verb: str, path: str, where: str) -> None:
+    bridge = Service()
+    bridge.call(1, method, {"root": "/r"})
+    assert bridge.answers.get(timeout=LIMIT_S)[1] is None
+    assert bridge.asked == [(verb, path, {where: {"root": "/r"}})]
