@@ -34,6 +34,11 @@ def nvim_version(binary: Path) -> str:
     return found[1] if found else "unknown"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--update-golden`` accepts the rankings as they are now."""
+    parser.addoption("--update-golden", action="store_true", help="write the golden rankings anew")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that asks for ``nvim_binary`` once on each version."""
     if "nvim_binary" not in metafunc.fixturenames:

@@ -68,8 +68,8 @@ class SearchRequest:
     """How long to wait for legs that are not ready: 0 for a picker, 10,000 for one-shot callers."""
     near: str = ""
     """Path, relative to ``root``, of the file the person looks at: files near it and fresh commits gain a little."""
-    per_file: int = 2
-    """Most chunks of one file among the first ten: 1 for files first, more for lines first."""
+    per_file: int = 4
+    """Most chunks of one file among the first ten: 1 for files first, 10 and more for lines first."""
     explain: bool = False
     """Whether each hit says how it came to its place."""
     off: tuple[str, ...] = ()

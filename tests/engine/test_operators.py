@@ -167,3 +167,9 @@ def test_a_file_without_content_is_found_by_what_is_known_of_it(engine: Engine, 
     for query in ("logo-wide.png", "logo wide", "medium png in assets", "assets png"):
         assert "assets/logo-wide.png" in [hit.path for hit in ask(engine, shop, query).hits], query
     assert "assets/logo-wide.png" not in [hit.path for hit in ask(engine, shop, "medium basket").hits]
+
+
+def test_typos_find_names_and_files(shared_shop: tuple[Engine, Path]) -> None:
+    assert hits(shared_shop, "RetryPolcy")[0].path == "src/uploads.py"
+    assert "src/uploads.py" in [hit.path for hit in ask(*shared_shop, "pictuer uplaod", off=("vector",)).hits[:3]]
+    assert "src/accounts.py" in [hit.path for hit in hits(shared_shop, "acounts.py")[:3]]

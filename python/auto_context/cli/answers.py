@@ -31,7 +31,7 @@ def add_commands(commands: Any) -> None:
     search.add_argument("--path", metavar="GLOB", help="only files that match, as in .gitignore")
     search.add_argument("--language", metavar="L", help="only files of this language, such as python")
     search.add_argument("--threshold", type=_similarity, metavar="X", help="smallest cosine similarity, -1 to 1")
-    search.add_argument("--per-file", type=_limit, default=2, metavar="N", help="hits of one file in ten (default: 2)")
+    search.add_argument("--per-file", type=_limit, default=4, metavar="N", help="hits of one file in ten (default: 4)")
     search.add_argument("--wait-ms", type=_wait, default=10_000, metavar="MS", help="wait this long for the model")
     search.add_argument("--explain", action="store_true", help="say how each hit came to its place")
     search.add_argument("--json", action="store_true", help="print the reply as JSON")

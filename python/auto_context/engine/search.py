@@ -40,6 +40,8 @@ _LISTING_S = 2.0
 _PATTERN_S = 0.1
 """How long a regular expression may take on one chunk."""
 _MOST_HITS = 200
+_NO_DEFINITIONS = frozenset({"key", "section", "rule", "element", "heading", "variable"})
+"""Kinds of symbols that name a place, and are nothing that others use by that name."""
 
 
 class Search:
@@ -207,9 +209,11 @@ class Search:
 
     def _candidate(self, item: Fused, path: str, chunk: Chunk, blob: Blob) -> Candidate:
         commit = self._worktree.history.of(path) if self._request.near else None
-        defines = tuple(s.name for s in blob.symbols if chunk.start_line <= s.start_line <= chunk.end_line)
-        if not blob.symbols and chunk.symbol and chunk.kind not in ("block", "heading", "paragraph", "window"):
-            defines = (chunk.symbol,)
+        defines = tuple(
+            s.name
+            for s in blob.symbols
+            if chunk.start_line <= s.start_line <= chunk.end_line and s.kind not in _NO_DEFINITIONS
+        )
         return Candidate(
             item.id, path, chunk.start_line, chunk.end_line, chunk.kind, chunk.symbol, item.score, item.legs, defines,
             commit.time if commit else 0.0,

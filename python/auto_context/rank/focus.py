@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from auto_context.rank.tokens import alike, words
+from auto_context.rank.tokens import likeness, words
 
 LONGEST = 25
 _DEFINITION_BONUS = 2.0
@@ -49,10 +49,8 @@ def focus_lines(wanted: Collection[str], lines: Sequence[str], symbol: str, line
 def _weights(wanted: Collection[str], rows: Sequence[set[str]]) -> list[float]:
     """What each line says of the words asked for; a word that is everywhere in the hit tells its lines apart least."""
     counts = Counter(word for row in rows for word in row)
-    worth: dict[str, float] = {}
-    for word, count in counts.items():
-        if any(alike(word, want) for want in wanted):
-            worth[word] = 1.0 / (1.0 + math.log(count))
+    like = likeness(wanted)
+    worth = {word: 1.0 / (1.0 + math.log(count)) for word, count in counts.items() if like(word)}
     return [sum(worth.get(word, 0.0) for word in row) for row in rows]
 
 

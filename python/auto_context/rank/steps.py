@@ -10,7 +10,7 @@ from posixpath import basename, dirname
 
 from auto_context.rank.candidate import Candidate
 from auto_context.rank.intent import Intent
-from auto_context.rank.tokens import alike, query_words, words
+from auto_context.rank.tokens import likeness, query_words, words
 
 _TEST_PATH = re.compile(
     r"(^|/)(tests?|specs?|__tests__|__mocks__|testdata|testing|fixtures?|e2e|mocks?)(/|$)"
@@ -100,26 +100,23 @@ def _defines(item: Candidate, names: Collection[str], wanted: Collection[str], e
 
 def stem(asked: Asked, candidates: Sequence[Candidate]) -> list[float]:
     """A file whose name or folder says what the query says."""
-    wanted = {word for word in asked.words if len(word) >= _SHORTEST}
+    like = likeness(word for word in asked.words if len(word) >= _SHORTEST)
     known: dict[str, float] = {}
     for item in candidates:
         if item.path not in known:
-            known[item.path] = 1.0 + _STEM_BOOST * _named(item.path, wanted)
+            known[item.path] = 1.0 + _STEM_BOOST * _named(item.path, like)
     return [known[item.path] for item in candidates]
 
 
-def _named(path: str, wanted: Collection[str]) -> float:
-    """How much of a file's own name, and of its folder's, is among some words: 0 to 1."""
+def _named(path: str, like: Callable[[str], bool]) -> float:
+    """How much of a file's own name, and of its folder's, is like some words: 0 to 1."""
     own = set(words(basename(path).split(".", 1)[0]))
     folder = set(words(basename(dirname(path))))
-    return max(_share(own, wanted), 0.5 * _share(folder, wanted))
+    return max(_share(own, like), 0.5 * _share(folder, like))
 
 
-def _share(parts: Collection[str], wanted: Collection[str]) -> float:
-    if not parts:
-        return 0.0
-    hit = sum(any(alike(part, word) for word in wanted) for part in parts)
-    return hit / len(parts)
+def _share(parts: Collection[str], like: Callable[[str], bool]) -> float:
+    return sum(map(like, parts)) / len(parts) if parts else 0.0
 
 
 def coherence(asked: Asked, candidates: Sequence[Candidate]) -> list[float]:
@@ -190,6 +187,7 @@ STEPS: Mapping[str, Step] = {
 """In the order they are applied."""
 
 _HEAD = 10
+_FURTHER = 0.8
 
 
 def rank(asked: Asked, candidates: Sequence[Candidate], off: Collection[str] = ()) -> list[Candidate]:
@@ -207,11 +205,30 @@ def rank(asked: Asked, candidates: Sequence[Candidate], off: Collection[str] = (
 
 
 def diversify(candidates: Sequence[Candidate], most: int) -> list[Candidate]:
-    """At most ``most`` chunks of a file among the first ten; the others follow them in their order."""
+    """Each further chunk of a file counts less than the one before; ``most`` of them stand among the first ten.
+
+    Args:
+        candidates: best first.
+        most: 1 for files first; 10 and more for lines first, which changes nothing.
+
+    Returns:
+        All of them, best first but for those that a full file pushed behind the tenth.
+    """
+    if most >= _HEAD:
+        return list(candidates)
+    counts: Counter[str] = Counter()
+    ranked = []
+    for item in candidates:
+        factor = _FURTHER ** counts[item.path]
+        counts[item.path] += 1
+        ranked.append(
+            item if factor == 1.0 else replace(item, score=item.score * factor, why=(*item.why, ("diversity", factor)))
+        )
+    ranked.sort(key=lambda item: (-item.score, item.path, item.start_line))
     head: list[Candidate] = []
     rest: list[Candidate] = []
-    counts: Counter[str] = Counter()
-    for item in candidates:
+    counts.clear()
+    for item in ranked:
         if len(head) < _HEAD and counts[item.path] < most:
             counts[item.path] += 1
             head.append(item)

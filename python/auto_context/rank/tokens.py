@@ -7,6 +7,7 @@ name, the parts find it from prose.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 
 _WORD = re.compile(r"\w+")
 # An acronym before a capitalised word, a capitalised or lower-case run, a rest in capitals, digits, other scripts.
@@ -51,9 +52,16 @@ def query_words(text: str, *, every: bool = False) -> list[str]:
     return [word for word in distinct if word not in _STOP] or distinct
 
 
-def alike(one: str, other: str) -> bool:
-    """Equal, or one the beginning of the other: ``auth`` and ``authentication``, ``session`` and ``sessions``."""
-    if one == other:
-        return True
-    short, long = (one, other) if len(one) < len(other) else (other, one)
-    return len(short) > _SHORTEST_STEM and long.startswith(short)
+def likeness(wanted: Iterable[str]) -> Callable[[str], bool]:
+    """Whether a word is one of those wanted, or one is the beginning of the other.
+
+    ``auth`` is like ``authentication``, ``sessions`` like ``session``; beginnings of three letters and fewer are not.
+    """
+    exact = frozenset(wanted)
+    long = tuple(word for word in exact if len(word) > _SHORTEST_STEM)
+    beginnings = frozenset(word[:end] for word in long for end in range(_SHORTEST_STEM + 1, len(word)))
+
+    def like(word: str) -> bool:
+        return word in exact or word in beginnings or (bool(long) and word.startswith(long))
+
+    return like

@@ -209,7 +209,7 @@ def _add_index_routes(app: FastAPI, service: Service) -> None:
         threshold: Annotated[float | None, Query(ge=-1, le=1)] = None,
         wait_ms: Annotated[int, Query(ge=0, le=60_000)] = 0,
         near: str = "",
-        per_file: Annotated[int, Query(ge=1, le=200)] = 2,
+        per_file: Annotated[int, Query(ge=1, le=200)] = 4,
         explain: bool = False,
     ) -> JSONResponse:
         """The best hits for a query in a folder."""

@@ -16,17 +16,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 import tantivy
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
 
 from auto_context.store.records import CHUNK_BITS
 
 _ANALYZER, _EXACT_ANALYZER = "code_tokens", "whole_names"
 _HEAP_BYTES = 64_000_000
 _GENERATION_FILE = "generation"
-_BOOSTS = {"body": 1.0, "symbol": 2.0, "path": 1.0, "names": 2.0}
+_BOOSTS = {"body": 1.0, "symbol": 2.0, "path": 1.0, "names": 1.0}
 _EXACT = ("names",)
 """Fields of whole identifiers, which are not stemmed."""
 _PREFIX_EXPANSIONS = 12
 _PREFIX_BOOST = 0.4
+_STEMMED = ("body", "symbol", "path")
+_TYPO_LENGTHS = range(5, 30)
+_MOST_STRANGERS, _CORRECTIONS, _TERMS_OF_A_LETTER = 3, 3, 20_000
+_LIKE_ENOUGH, _TYPO_BOOST = 0.7, 0.7
 
 
 class LexicalChunk(NamedTuple):
@@ -158,6 +164,14 @@ class LexicalIndex:
         if tokens:
             # Tokens are word characters only, so the query language sees nothing but terms; the analyzer stems them.
             parts.append(self._index.parse_query(" ".join(tokens), list(_BOOSTS), field_boosts=_BOOSTS))
+        for token in self._strangers(searcher, tokens):
+            parts.extend(
+                tantivy.Query.boost_query(
+                    tantivy.Query.term_query(self._index.schema, field, term), likeness * _BOOSTS[field] * _TYPO_BOOST
+                )
+                for term, likeness in self._near(searcher, token)
+                for field in ("body", "symbol")
+            )
         if prefix:
             terms = searcher.terms_with_prefix("body", prefix, limit=_PREFIX_EXPANSIONS)
             parts.extend(
@@ -170,6 +184,26 @@ class LexicalIndex:
         if not parts:
             return None
         return tantivy.Query.boolean_query([(tantivy.Occur.Should, part) for part in parts])
+
+    def _strangers(self, searcher: tantivy.Searcher, tokens: Sequence[str]) -> list[str]:
+        """The stems of the first few tokens that no chunk has: typed wrongly, maybe."""
+        analyzer = _stemmed().build()
+        strangers = []
+        for token in tokens:
+            if len(token) in _TYPO_LENGTHS and token.isascii() and token.isalpha():
+                stem = "".join(analyzer.analyze(token))
+                if not any(searcher.doc_freq(field, stem) for field in _STEMMED):
+                    strangers.append(stem)
+        return strangers[:_MOST_STRANGERS]
+
+    @staticmethod
+    def _near(searcher: tantivy.Searcher, token: str) -> list[tuple[str, float]]:
+        """Terms a slip away from a token, with their likeness in 0 to 1: hardly anybody slips at the first letter."""
+        terms = [term for term, _ in searcher.terms_with_prefix("body", token[0], limit=_TERMS_OF_A_LETTER)]
+        found = process.extract(
+            token, terms, scorer=OSA.normalized_similarity, score_cutoff=_LIKE_ENOUGH, limit=_CORRECTIONS
+        )
+        return [(term, likeness) for term, likeness, _ in found]
 
     def bytes_on_disk(self) -> int:
         """The size of the index's folder, in bytes."""

@@ -116,9 +116,16 @@ def test_equals_are_ordered_by_path_and_line() -> None:
 
 
 def test_no_file_fills_the_first_ten() -> None:
-    items = [chunk("a.py", line=10 * at) for at in range(8)] + [chunk(f"f{at}.py") for at in range(9)]
+    items = [chunk("a.py", 1.0, line=10 * at) for at in range(8)] + [chunk(f"f{at}.py", 0.7) for at in range(9)]
     mixed = diversify(items, 2)
     assert [item.path for item in mixed[:3]] == ["a.py", "a.py", "f0.py"]
     assert sum(item.path == "a.py" for item in mixed[:10]) == 2
-    assert sorted(map(str, mixed)) == sorted(map(str, items))
-    assert diversify(items, 100) == items
+    assert {item.id for item in mixed} == {item.id for item in items}
+    assert [item.path for item in diversify(items, 1)[:2]] == ["a.py", "f0.py"]
+    assert diversify(items, 10) == items, "lines first"
+
+
+def test_each_further_chunk_of_a_file_counts_less() -> None:
+    items = [chunk("a.py", 1.0), chunk("a.py", 0.9, line=20), chunk("b.py", 0.8)]
+    assert [item.path for item in diversify(items, 4)] == ["a.py", "b.py", "a.py"]
+    assert dict(diversify(items, 4)[2].why)["diversity"] == 0.8

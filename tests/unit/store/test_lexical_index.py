@@ -86,3 +86,18 @@ def test_names_are_found_whole(tmp_path: Path) -> None:
     assert [row[:2] for row in index.defining(["Cart.add_item", "main"], 10)] in ([(1, 0), (2, 0)], [(2, 0), (1, 0)])
     assert index.defining(["add"], 10) == []
     assert index.defining([], 10) == []
+
+
+def test_a_word_typed_wrongly_finds_what_was_meant(tmp_path: Path) -> None:
+    index = filled(tmp_path / "lexical")
+    assert [row[0] for row in index.search(["pasword"], "", 10)] == [1]
+    assert [row[0] for row in index.search(["uplaod"], "", 10)] == [2]
+    assert index.search(["pass"], "", 10) == [], "short words are not guessed at"
+    assert index.search(["zebra"], "", 10) == []
+
+
+def test_the_words_that_tell_a_text_apart(tmp_path: Path) -> None:
+    index = LexicalIndex(tmp_path / "lexical", "")
+    index.add((n, "p", [LexicalChunk("common " + ("rare " if n < 2 else "other "), "", "")]) for n in range(20))
+    assert index.telling(["common", "rare", "once"], 5) == ["rare", "common"]
+    assert index.telling([], 5) == []
