@@ -214,9 +214,11 @@ class Search:
             for s in blob.symbols
             if chunk.start_line <= s.start_line <= chunk.end_line and s.kind not in _NO_DEFINITIONS
         )
+        query = self._query
+        verbatim = query.intent.kind == "code" and has_phrase(chunk_lines(blob.text, chunk), query.text)
         return Candidate(
             item.id, path, chunk.start_line, chunk.end_line, chunk.kind, chunk.symbol, item.score, item.legs, defines,
-            commit.time if commit else 0.0,
+            verbatim, commit.time if commit else 0.0,
         )  # fmt: skip
 
     def _admits(self, path: str, chunk: Chunk, blob: Blob) -> bool:

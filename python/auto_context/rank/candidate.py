@@ -22,6 +22,8 @@ class Candidate:
     legs: tuple[str, ...] = ()
     defines: tuple[str, ...] = ()
     """Qualified names of the definitions that begin in it."""
+    verbatim: bool = False
+    """Whether it has the very line that was asked for."""
     modified: float = 0.0
     """When its file was changed last, in seconds since the epoch; 0.0 when that does not count."""
     why: tuple[tuple[str, float], ...] = ()

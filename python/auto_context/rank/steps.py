@@ -52,6 +52,7 @@ _NOISE = (
     ("declarations", _DECLARATIONS_PATH, 0.7),
 )
 _SYMBOL_BOOST, _MIXED_BOOST, _PARTS_BOOST = 2.5, 1.6, 0.3
+_SAME_CASE, _VERBATIM_BOOST, _ASKED_BOOST = 1.1, 2.0, 1.3
 _STEM_BOOST = 0.3
 _COHERENCE = 0.3
 _NEAR, _RECENT, _HALF_LIFE_S = 0.06, 0.06, 30 * 86_400.0
@@ -80,22 +81,31 @@ Step = Callable[[Asked, Sequence[Candidate]], list[float]]
 
 def definition(asked: Asked, candidates: Sequence[Candidate]) -> list[float]:
     """A chunk that defines the name that was asked for outranks those that use it."""
-    names = {name.lower() for name in re.split(r"[^\w$]+", asked.text.removesuffix("()")) if name}
+    names = {name for name in re.split(r"[^\w$]+", asked.text.removesuffix("()")) if name}
     wanted = asked.words
     exact = {"symbol": _SYMBOL_BOOST, "mixed": _MIXED_BOOST}.get(asked.intent.kind, 0.0)
     return [_defines(item, names, wanted, exact) for item in candidates]
 
 
 def _defines(item: Candidate, names: Collection[str], wanted: Collection[str], exact: float) -> float:
+    lowered = {name.lower() for name in names}
     best = 1.0
     for symbol in item.defines:
         last = symbol.rsplit(".", 1)[-1]
-        if exact and last.lower() in names:
-            return exact
+        if exact and last.lower() in lowered:
+            # Of names that differ in their capitals only, the one that was typed.
+            best = max(best, exact * _SAME_CASE if last in names else exact)
+            continue
         parts = set(query_words(last))
         share = len(parts.intersection(wanted)) / max(1, len(parts))
         best = max(best, 1.0 + _PARTS_BOOST * share)
     return best
+
+
+def verbatim(asked: Asked, candidates: Sequence[Candidate]) -> list[float]:
+    """A chunk that has the very line that was pasted."""
+    del asked
+    return [_VERBATIM_BOOST if item.verbatim else 1.0 for item in candidates]
 
 
 def stem(asked: Asked, candidates: Sequence[Candidate]) -> list[float]:
@@ -130,7 +140,10 @@ def coherence(asked: Asked, candidates: Sequence[Candidate]) -> list[float]:
 
 
 def noise(asked: Asked, candidates: Sequence[Candidate]) -> list[float]:
-    """Tests, examples, vendored, generated, lock, legacy and declaration files, unless the query asks for them."""
+    """Tests, examples, vendored, generated, lock, legacy, declaration files, documentation and data give way to code.
+
+    What the query asks for by name (``tests of the cart``, ``the guide``) comes first instead.
+    """
     if asked.intent.kind == "path":
         return [1.0] * len(candidates)
     known: dict[str, float] = {}
@@ -146,10 +159,10 @@ def is_test(path: str) -> bool:
 
 
 def demotion(path: str, wanted: Collection[str] = ()) -> float:
-    """The strongest of the classes a path is of; none when one of them was asked for."""
+    """The strongest of the classes a path is of; the other way when one of them was asked for."""
     classes = [(name, factor) for name, pattern, factor in _NOISE if pattern.search(path)]
     if any(not _ASKS[name].isdisjoint(wanted) for name, _ in classes):
-        return 1.0
+        return _ASKED_BOOST
     return min((factor for _, factor in classes), default=1.0)
 
 
@@ -178,6 +191,7 @@ def recency(asked: Asked, candidates: Sequence[Candidate]) -> list[float]:
 
 STEPS: Mapping[str, Step] = {
     "definition": definition,
+    "verbatim": verbatim,
     "stem": stem,
     "noise": noise,
     "coherence": coherence,

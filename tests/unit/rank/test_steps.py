@@ -6,7 +6,7 @@ import pytest
 
 from auto_context.rank import STEPS, Asked, Candidate, diversify, rank
 from auto_context.rank.intent import intent_of
-from auto_context.rank.steps import coherence, definition, near, noise, recency, stem
+from auto_context.rank.steps import coherence, definition, near, noise, recency, stem, verbatim
 
 DAY = 86_400.0
 
@@ -18,7 +18,9 @@ def asked(text: str, near_path: str = "", now: float = 0.0) -> Asked:
 def chunk(
     path: str = "a.py", score: float = 1.0, defines: tuple[str, ...] = (), line: int = 1, modified: float = 0.0
 ) -> Candidate:
-    return Candidate(hash((path, line)), path, line, line + 5, "block", "", score, ("lexical",), defines, modified)
+    return Candidate(
+        hash((path, line)), path, line, line + 5, "block", "", score, ("lexical",), defines, modified=modified
+    )
 
 
 def test_a_definition_outranks_its_uses() -> None:
@@ -83,7 +85,25 @@ def test_several_hits_in_a_file_vouch_for_each_other() -> None:
     ],
 )
 def test_noise(path: str, query: str, kept: bool) -> None:
-    assert (noise(asked(query), [chunk(path)])[0] == 1.0) is kept
+    assert (noise(asked(query), [chunk(path)])[0] >= 1.0) is kept
+
+
+def test_what_is_asked_for_by_its_class_comes_first() -> None:
+    factors = noise(
+        asked("tests of the cart"), [chunk("tests/test_cart.py"), chunk("src/cart.py"), chunk("docs/cart.md")]
+    )
+    assert factors[0] > factors[1] == 1.0 > factors[2]
+
+
+def test_the_very_line_comes_first() -> None:
+    item = chunk()
+    line = Candidate(1, "b.py", 1, 9, "block", "", 1.0, ("vector",), verbatim=True)
+    assert verbatim(asked("x = f(a, b)[1]"), [item, line]) == [1.0, 2.0]
+
+
+def test_capitals_decide_between_names_that_differ_in_nothing_else() -> None:
+    same, other = definition(asked("loadConfig"), [chunk(defines=("loadConfig",)), chunk(defines=("LoadConfig",))])
+    assert same > other > 2.0
 
 
 def test_nearness_and_recency_only_decide_between_equals() -> None:
