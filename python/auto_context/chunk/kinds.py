@@ -121,7 +121,7 @@ LISP_LANGUAGES = frozenset({"clojure", "commonlisp", "elisp", "scheme", "racket"
 @cache
 def may_define(kind: str, language: str) -> bool:
     """Whether nodes of a type are worth a closer look: most are not."""
-    if kind in ASSIGNMENTS or kind in WEAK or kind in WRAPPERS or strong_kind(kind):
+    if kind in ASSIGNMENTS or kind in WEAK or strong_kind(kind):
         return True
     return language in LISP_LANGUAGES and kind in LISP
 

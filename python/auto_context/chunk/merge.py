@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from auto_context.chunk.kinds import plain_kind
 from auto_context.chunk.lines import Lines
-from auto_context.chunk.tags import HOLDS_METHODS, qualified
+from auto_context.chunk.tags import named
 from auto_context.types import Chunk
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _CRUMB = 80
 _STRETCH = 1.25
 """How much larger than the budget a chunk may be to keep a definition's first line with what follows it."""
 _DOMINANT = 0.5
-_HEADED = frozenset({"class", "struct", "interface", "trait", "enum", "module"})
+_HEADED = frozenset({"class", "struct", "interface", "trait", "enum", "module", "impl"})
 """Kinds whose beginning is a chunk of its own when the whole is too large for one."""
 
 
@@ -31,16 +31,15 @@ class Owner(NamedTuple):
     kind: str
     row: int
     number: int
+    found: Definition | None = None
 
     def enter(self, found: Definition, row: int, number: int) -> Owner:
         """The owner of what lies inside a definition of this one; itself when that is what a wrapper stood for."""
-        if self.kind == found.kind and self.symbol == self.path(found.name):
-            return self
-        return Owner(self.path(found.name), found.kind, row, number + 1)
+        return self if found == self.found else Owner(*self.name(found), row, number + 1, found)
 
-    def path(self, name: str) -> str:
-        """A name below this one."""
-        return qualified(self.symbol, name)
+    def name(self, found: Definition) -> tuple[str, str]:
+        """Qualified name and kind of a definition of this one."""
+        return (self.symbol, self.kind) if found == self.found else named(found, self.symbol, self.kind)
 
 
 class Atom(NamedTuple):
@@ -94,10 +93,11 @@ def merge_atoms(atoms: list[Atom], lines: Lines, max_chars: int) -> list[Chunk]:
 
 def _group(atoms: list[Atom], lines: Lines, max_chars: int) -> list[_Group]:
     groups: list[_Group] = []
-    for atom in atoms:
+    for atom, bound in zip(atoms, _bound(atoms), strict=True):
         strong = lines.size(atom.first, atom.last) if atom.found is not None and atom.found.strong else 0
         group = groups[-1] if groups else None
-        if group is None or not _joins(group, atom, strong, lines, max_chars):
+        begins = group is None or (bound and atom.first > group.last and not group.introduces)
+        if group is None or begins or not _joins(group, atom, strong, lines, max_chars):
             groups.append(_Group(atom.first, atom.last, [atom], strong, atom.leading))
             continue
         group.last = max(group.last, atom.last)
@@ -105,6 +105,18 @@ def _group(atoms: list[Atom], lines: Lines, max_chars: int) -> list[_Group]:
         group.strong = max(group.strong, strong)
         group.introduces = group.introduces and atom.leading
     return groups
+
+
+def _bound(atoms: list[Atom]) -> list[bool]:
+    """Whether each is a comment, or one of several, right above a definition."""
+    bound = [False] * len(atoms)
+    for at in range(len(atoms) - 2, -1, -1):
+        one, two = atoms[at], atoms[at + 1]
+        if not one.leading or two.first > one.last + 1:
+            continue
+        opened = two.owner.row == two.first and two.owner.number != one.owner.number
+        bound[at] = bound[at + 1] or opened or (two.found is not None and two.found.strong)
+    return bound
 
 
 def _joins(group: _Group, atom: Atom, strong: int, lines: Lines, max_chars: int) -> bool:
@@ -182,11 +194,10 @@ def _label(group: _Group, lines: Lines) -> tuple[str, str]:
             best, most = atom, size
     share = most / lines.size(group.first, group.last)
     if best is not None and best.found is not None and (best.found.strong or share > _DOMINANT):
-        kind = best.found.kind
-        if kind == "function" and best.owner.kind in HOLDS_METHODS:
-            kind = "method"
-        return kind, best.owner.path(best.found.name)
-    owner = next((a.owner for a in group.atoms if a.owner.symbol), group.atoms[0].owner)
-    if owner.symbol and owner.row >= group.first and owner.row <= group.last:
-        return owner.kind, owner.symbol
-    return "block", owner.symbol
+        symbol, kind = best.owner.name(best.found)
+        return kind, symbol
+    owners = [atom.owner for atom in group.atoms if atom.owner.symbol]
+    for owner in owners:
+        if group.first <= owner.row <= group.last:
+            return owner.kind, owner.symbol
+    return "block", owners[0].symbol if owners else ""

@@ -52,23 +52,9 @@ _EXPORTED = re.compile(r"^(?:module\.)?exports\.|\.prototype(?=\.)|^\$?this\.|^s
 
 def definition(node: Node, language: str) -> Definition | None:
     """What a node defines, None when nothing that is worth a name."""
-    if not may_define(node.type, language):
-        return None
-    inner: Node | None = node
-    for _ in range(_DEEPEST_NAME):
-        if inner is None:
-            return None
-        found = _plain(inner, language)
-        if found is not None:
-            return found
-        if inner.type not in WRAPPERS:
-            return None
-        inner = wrapped(inner)
-    return None
-
-
-def _plain(node: Node, language: str) -> Definition | None:
     kind = node.type
+    if not may_define(kind, language):
+        return None
     if language in LISP_LANGUAGES and kind in LISP:
         return _lisp(node)
     if kind in ASSIGNMENTS:
@@ -123,7 +109,7 @@ def text_of(node: Node | None) -> str:
     if node is None or node.text is None:
         return ""
     text = node.text[: 4 * _MOST_NAME_CHARS].decode("utf-8", "replace").split("\n", 1)[0].strip()
-    text = _GENERICS.sub("", _GENERICS.sub("", text)).strip("\"' ")
+    text = _GENERICS.sub("", _GENERICS.sub("", text)).strip("\"'` ")
     text = _EXPORTED.sub("", text.replace("::", ".").replace("->", "."))
     if re.fullmatch(r"\w+:\w+", text):
         text = text.replace(":", ".")

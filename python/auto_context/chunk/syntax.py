@@ -31,7 +31,7 @@ _LEADING = re.compile(
     r"comment|^attribute_item$|^decorator$|annotation|^signature$|^pragma|^attribute$|^spec$|doc_string"
 )
 _CPP_HEADER = re.compile(r"^\s*(?:class\s+\w|namespace\s+\w|template\s*<|using\s+\w)", re.MULTILINE)
-_OUTER = frozenset({"", "module"})
+_OUTER = frozenset({"", "module", "namespace"})
 """Kinds of definitions that only hold others together."""
 _LARGEST_SMALL_TREE = 200
 """A node over fewer rows than this is worth looking into for definitions."""
@@ -115,7 +115,7 @@ def _atoms(root: Node, tags: Tags, lines: Lines, max_chars: int, deadline: float
         if visited % _CHECK_EVERY == 0 and time.monotonic() > deadline:
             raise TimeoutError
         first, last = _rows(node, lines)
-        leading = owner.row != first and bool(_LEADING.search(node.type))
+        leading = owner.row != first and (node.id in tags.leading or bool(_LEADING.search(node.type)))
         found = tags.of(node) if node is not root and not leading and node.is_named else None
         size = lines.size(first, last)
         if (

@@ -1,10 +1,12 @@
 """What a syntax tree defines and imports, by the tag query of its language; by general rules where it has none.
 
 ``queries/<language>.scm`` captures ``@definition.<kind>`` around ``@name``, maybe with ``@owner`` (the type a method is
-declared for), and ``@import``. Adding a language is adding that file.
+declared for), ``@import``, and ``@leading`` (what belongs to the definition after it). A first line ``; inherits: c``
+puts another file before it. Adding a language is adding that file.
 
 Kinds: function, method, class, struct, interface, trait, enum, type, module, impl, macro, test, table deserve a chunk
-of their own; variable, key, section, rule, element and heading only name one that they fill.
+of their own; variable, key, section, rule and element only name one that they fill. A namespace is no part of the names
+in it. Prose has one more, heading, from the rules that cut it.
 """
 
 from __future__ import annotations
@@ -24,23 +26,40 @@ from auto_context.chunk.kinds import WRAPPERS
 from auto_context.chunk.symbols import Definition, declared_name, definition, text_of, wrapped
 from auto_context.types import Symbol
 
-WEAK_KINDS = frozenset({"variable", "key", "section", "rule", "element", "heading"})
-HOLDS_METHODS = frozenset({"class", "struct", "impl", "trait", "interface", "enum"})
-_UNLISTED = frozenset({"impl", "test"})
-"""They qualify what is in them, and define nothing that one looks for by its name."""
+WEAK_KINDS = frozenset({"variable", "key", "section", "rule", "element", "namespace"})
+_HOLDS_METHODS = frozenset({"class", "struct", "impl", "trait", "interface", "enum"})
+_UNLISTED = frozenset({"impl", "test", "namespace"})
+"""They define nothing that one looks for by its name."""
+_GROUPS = frozenset(
+    {
+        "lexical_declaration",
+        "variable_declaration",
+        "const_declaration",
+        "var_declaration",
+        "value_definition",
+        "type_definition",
+        "module_definition",
+        "class_definition",
+    }
+)
+"""Nodes that stand for one or more definitions right below them: ``let a = 1, b = 2``."""
+_INHERITS = re.compile(r"; inherits: (\w+)\n")
+_DECORATION = re.compile(r"annotation|attribute|decorator|^modifiers$")
 _CHECK_EVERY = 512
 _MOST_IMPORTS, _LONGEST_IMPORT = 200, 200
 _DEEPEST_WRAPPER = 5
 _SLICE_BYTES = 1 << 16
 _MOST_SYMBOL_CHARS = 160
+_MOST_DECORATIONS = 20
 
 
 class Tags(NamedTuple):
-    """Definitions by the id of their node, their nodes in the order of the text, and what is imported."""
+    """Definitions by the id of their node, their nodes in the order of the text, imports, and ids of leading nodes."""
 
     definitions: dict[int, Definition]
     nodes: list[Node]
     imports: list[str]
+    leading: set[int]
 
     def of(self, node: Node) -> Definition | None:
         """What a node defines, or the node that it stands for (a decorated function, an exported class)."""
@@ -49,6 +68,9 @@ class Tags(NamedTuple):
             if inner is None:
                 return None
             found = self.definitions.get(inner.id)
+            if found is None and inner.type in _GROUPS:
+                inside = [self.definitions[child.id] for child in inner.named_children if child.id in self.definitions]
+                found = max(inside, key=lambda one: one.strong, default=None)
             if found is not None or inner.type not in WRAPPERS:
                 return found
             inner = wrapped(inner)
@@ -81,19 +103,27 @@ def tags_of(root: Node, language: str, deadline: float) -> Tags:
 @cache
 def query_of(language: str) -> Query | None:
     """The compiled tag query of a language, None when it has no file."""
-    file = resources.files("auto_context.chunk") / "queries" / f"{language}.scm"
+    source = _source(language)
+    return Query(get_language(language), source) if source else None  # type: ignore[arg-type]  # a file has its name
+
+
+def _source(name: str) -> str:
+    file = resources.files("auto_context.chunk") / "queries" / f"{name}.scm"
     if not file.is_file():
-        return None
-    return Query(get_language(language), file.read_text("utf-8"))  # type: ignore[arg-type]  # a file has its name
+        return ""
+    source = file.read_text("utf-8")
+    base = _INHERITS.match(source)
+    return _source(base[1]) + source if base else source
 
 
 def _captured(root: Node, query: Query, late: Callable[[], bool]) -> Tags:
-    tags = Tags({}, [], [])
+    tags = Tags({}, [], [], set())
     patterns: dict[int, int] = {}
     imports: dict[str, None] = {}
     for pattern, captures in _matches(root, query, late):
         for node in captures.get("import", ()):
             imports.setdefault(_imported(node))
+        tags.leading.update(node.id for node in captures.get("leading", ()))
         found = _definition(captures)
         if found is None:
             continue
@@ -105,7 +135,22 @@ def _captured(root: Node, query: Query, late: Callable[[], bool]) -> Tags:
             patterns[node.id] = pattern
             tags.definitions[node.id] = defined
     tags.imports.extend([name for name in imports if name][:_MOST_IMPORTS])
+    _leave_namespaces(tags.definitions)
     return tags
+
+
+def _leave_namespaces(definitions: dict[int, Definition]) -> None:
+    """Take the namespaces of the file from the names that say them: ``void n::A::f() {}``."""
+    spaces = {part for found in definitions.values() if found.kind == "namespace" for part in found.name.split(".")}
+    for key, found in definitions.items() if spaces else ():
+        owner, dot, name = found.name.rpartition(".")
+        if not dot or found.kind == "namespace":
+            continue
+        parts = owner.split(".")
+        while parts and parts[0] in spaces:
+            parts.pop(0)
+        kind = found.kind if parts or found.kind != "method" else "function"
+        definitions[key] = found._replace(kind=kind, name=".".join([*parts, name]))
 
 
 def _matches(root: Node, query: Query, late: Callable[[], bool]) -> Iterator[tuple[int, dict[str, list[Node]]]]:
@@ -149,21 +194,23 @@ def _imported(node: Node) -> str:
 
 def _walked(root: Node, language: str, late: Callable[[], bool]) -> Tags:
     """By the general rules. Only what spans rows is looked into: elsewhere nothing is defined that needs a name."""
-    tags = Tags({}, [], [])
+    tags = Tags({}, [], [], set())
     waiting, visited = [root], 0
     while waiting:
         node = waiting.pop()
         visited += 1
         if visited % _CHECK_EVERY == 0 and late():
             break
-        if node is not root and node.is_named:
-            found = definition(node, language)
-            if found is not None:
-                tags.definitions[node.id] = found
-                if node.type not in WRAPPERS or wrapped(node) is None:
-                    tags.nodes.append(node)
+        found = definition(node, language) if node is not root and node.is_named else None
+        inner = wrapped(node) if node.type in WRAPPERS else None
+        if found is not None:
+            tags.definitions[node.id] = found
+            if inner is None:
+                tags.nodes.append(node)
         if node.start_point[0] != node.end_point[0]:
             waiting.extend(node.named_children)
+        elif inner is not None:
+            waiting.append(inner)
     return tags
 
 
@@ -176,10 +223,9 @@ def symbols_of(tags: Tags) -> list[Symbol]:
         while around and around[-1][0] <= node.start_byte:
             around.pop()
         owner, owner_kind = (around[-1][1], around[-1][2]) if around else ("", "")
-        kind = "method" if found.kind == "function" and owner_kind in HOLDS_METHODS else found.kind
-        name = qualified(owner, found.name, " > " if kind == "heading" else ".")
+        name, kind = named(found, owner, owner_kind)
         if kind not in _UNLISTED and not (kind == "variable" and owner):
-            first = node.start_point[0] + 1
+            first = _begin(node) + 1
             last = max(first, node.end_point[0] + (1 if node.end_point[1] else 0))
             before = symbols[-1] if symbols else None
             if before is not None and (before.name, before.kind) == (name, kind) and first <= before.end_line + 1:
@@ -187,12 +233,33 @@ def symbols_of(tags: Tags) -> list[Symbol]:
                 symbols[-1] = replace(before, end_line=max(before.end_line, last))
             else:
                 symbols.append(Symbol(name, kind, first, last))
-        around.append((node.end_byte, "" if kind == "test" else name, kind))
+        around.append((node.end_byte, name, kind))
     return symbols
 
 
-def qualified(owner: str, name: str, between: str = ".") -> str:
-    """A name below another. A method that names its type already does so once."""
-    if not owner or name == owner or name.startswith(owner + between):
-        return name
-    return f"{owner}{between}{name}"[-_MOST_SYMBOL_CHARS:]
+def named(found: Definition, owner: str, owner_kind: str) -> tuple[str, str]:
+    """Qualified name and kind of a definition right inside another.
+
+    A namespace leaves the name of what is around it; what a test defines is not called by the test's name; and a method
+    that says its type already does so once.
+    """
+    if found.kind == "namespace":
+        return owner, found.kind
+    kind = "method" if found.kind == "function" and owner_kind in _HOLDS_METHODS else found.kind
+    if owner_kind == "test" != kind:
+        owner = ""
+    if not owner or found.name.startswith(owner + "."):
+        return found.name, kind
+    return f"{owner}.{found.name}"[-_MOST_SYMBOL_CHARS:], kind
+
+
+def _begin(node: Node) -> int:
+    """The row where a definition begins, after its decorators where the grammar has them inside."""
+    waiting = [node]
+    while waiting:
+        inner = waiting.pop()
+        if inner is node or inner.type == "modifiers":
+            waiting.extend(reversed(inner.children[:_MOST_DECORATIONS]))
+        elif not _DECORATION.search(inner.type):
+            return inner.start_point[0]
+    return node.start_point[0]

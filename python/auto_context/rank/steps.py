@@ -51,10 +51,10 @@ _NOISE = (
     ("legacy", _LEGACY_PATH, 0.7),
     ("declarations", _DECLARATIONS_PATH, 0.7),
 )
-_SYMBOL_BOOST, _MIXED_BOOST, _PARTS_BOOST = 2.5, 1.6, 0.3
+_SYMBOL_BOOST, _MIXED_BOOST = 2.5, 1.6
 _SAME_CASE, _VERBATIM_BOOST, _ASKED_BOOST = 1.1, 2.0, 1.3
-_STEM_BOOST = 0.3
-_COHERENCE = 0.3
+_STEM_BOOST = 0.2
+_COHERENCE = 0.4
 _NEAR, _RECENT, _HALF_LIFE_S = 0.06, 0.06, 30 * 86_400.0
 """Small: they decide between equals, and only for a person in an editor."""
 _SHORTEST = 3
@@ -80,26 +80,22 @@ Step = Callable[[Asked, Sequence[Candidate]], list[float]]
 
 
 def definition(asked: Asked, candidates: Sequence[Candidate]) -> list[float]:
-    """A chunk that defines the name that was asked for outranks those that use it."""
-    names = {name for name in re.split(r"[^\w$]+", asked.text.removesuffix("()")) if name}
-    wanted = asked.words
+    """A chunk that defines the name that was asked for outranks those that use it.
+
+    Only a whole name counts: a boost for the parts of names that prose happens to say was measured to do harm.
+    """
     exact = {"symbol": _SYMBOL_BOOST, "mixed": _MIXED_BOOST}.get(asked.intent.kind, 0.0)
-    return [_defines(item, names, wanted, exact) for item in candidates]
-
-
-def _defines(item: Candidate, names: Collection[str], wanted: Collection[str], exact: float) -> float:
+    if not exact:
+        return [1.0] * len(candidates)
+    names = {name for name in re.split(r"[^\w$]+", asked.text.removesuffix("()")) if name}
     lowered = {name.lower() for name in names}
-    best = 1.0
-    for symbol in item.defines:
-        last = symbol.rsplit(".", 1)[-1]
-        if exact and last.lower() in lowered:
-            # Of names that differ in their capitals only, the one that was typed.
-            best = max(best, exact * _SAME_CASE if last in names else exact)
-            continue
-        parts = set(query_words(last))
-        share = len(parts.intersection(wanted)) / max(1, len(parts))
-        best = max(best, 1.0 + _PARTS_BOOST * share)
-    return best
+    factors = []
+    for item in candidates:
+        own = {symbol.rsplit(".", 1)[-1] for symbol in item.defines}
+        # Of names that differ in their capitals only, the one that was typed.
+        same, alike = not own.isdisjoint(names), any(name.lower() in lowered for name in own)
+        factors.append(exact * _SAME_CASE if same else exact if alike else 1.0)
+    return factors
 
 
 def verbatim(asked: Asked, candidates: Sequence[Candidate]) -> list[float]:
@@ -201,7 +197,7 @@ STEPS: Mapping[str, Step] = {
 """In the order they are applied."""
 
 _HEAD = 10
-_FURTHER = 0.8
+_FURTHER = 0.75
 
 
 def rank(asked: Asked, candidates: Sequence[Candidate], off: Collection[str] = ()) -> list[Candidate]:

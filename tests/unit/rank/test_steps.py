@@ -29,14 +29,13 @@ def test_a_definition_outranks_its_uses() -> None:
     assert factors[1] > 2.0
 
 
-def test_a_name_in_a_sentence_counts_less_and_parts_of_a_name_least() -> None:
+def test_a_name_in_a_sentence_counts_less_and_a_part_of_a_name_nothing() -> None:
     item = [chunk(defines=("RetryPolicy",))]
     alone, inside, parts = (
         definition(asked(text), item)[0]
         for text in ("RetryPolicy", "who makes a RetryPolicy", "policy of when to retry")
     )
-    assert alone > inside > parts > 1.0
-    assert definition(asked("payment gateway"), item) == [1.0]
+    assert alone > inside > parts == 1.0
 
 
 def test_a_method_is_found_by_its_own_name() -> None:
@@ -148,4 +147,4 @@ def test_no_file_fills_the_first_ten() -> None:
 def test_each_further_chunk_of_a_file_counts_less() -> None:
     items = [chunk("a.py", 1.0), chunk("a.py", 0.9, line=20), chunk("b.py", 0.8)]
     assert [item.path for item in diversify(items, 4)] == ["a.py", "b.py", "a.py"]
-    assert dict(diversify(items, 4)[2].why)["diversity"] == 0.8
+    assert dict(diversify(items, 4)[2].why)["diversity"] == 0.75

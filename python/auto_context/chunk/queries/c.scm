@@ -1,7 +1,8 @@
-(function_definition declarator: (_) @name) @definition.function
-(struct_specifier name: (type_identifier) @name body: (_)) @definition.struct
-(union_specifier name: (type_identifier) @name body: (_)) @definition.struct
-(enum_specifier name: (type_identifier) @name body: (_)) @definition.enum
+; A declarator without parameters is what the parser makes of an unknown macro.
+(function_definition declarator: [(function_declarator) (pointer_declarator) (parenthesized_declarator)] @name) @definition.function
+(struct_specifier name: (_) @name body: (_)) @definition.struct
+(union_specifier name: (_) @name body: (_)) @definition.struct
+(enum_specifier name: (_) @name body: (_)) @definition.enum
 (type_definition declarator: (type_identifier) @name) @definition.type
 (preproc_function_def name: (identifier) @name) @definition.macro
 (preproc_def name: (identifier) @name value: (_)) @definition.variable

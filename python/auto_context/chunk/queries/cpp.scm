@@ -1,12 +1,7 @@
-(function_definition declarator: (_) @name) @definition.function
+; inherits: c
+(function_definition declarator: [(reference_declarator) (operator_cast)] @name) @definition.function
+(function_definition declarator: (qualified_identifier name: (operator_cast)) @name) @definition.method
 (class_specifier name: (_) @name body: (_)) @definition.class
-(struct_specifier name: (_) @name body: (_)) @definition.struct
-(union_specifier name: (_) @name body: (_)) @definition.struct
-(enum_specifier name: (_) @name body: (_)) @definition.enum
-(type_definition declarator: (type_identifier) @name) @definition.type
 (alias_declaration name: (type_identifier) @name) @definition.type
 (concept_definition name: (identifier) @name) @definition.trait
-(preproc_function_def name: (identifier) @name) @definition.macro
-(preproc_def name: (identifier) @name value: (_)) @definition.variable
-
-(preproc_include path: (_) @import)
+(namespace_definition name: (_) @name) @definition.namespace

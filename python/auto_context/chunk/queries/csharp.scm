@@ -7,6 +7,9 @@
 (method_declaration name: (identifier) @name) @definition.method
 (constructor_declaration name: (identifier) @name) @definition.method
 (property_declaration name: (identifier) @name accessors: (accessor_list (accessor_declaration body: (_)))) @definition.method
+(property_declaration name: (identifier) @name value: (arrow_expression_clause)) @definition.method
 (local_function_statement name: (identifier) @name) @definition.function
+(namespace_declaration name: (_) @name) @definition.namespace
 
-(using_directive [(identifier) (qualified_name)] @import)
+(using_directive !name [(identifier) (qualified_name)] @import)
+(using_directive name: (identifier) (qualified_name) @import)

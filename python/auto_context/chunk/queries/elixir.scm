@@ -1,7 +1,6 @@
-(call target: (identifier) @_word (arguments . (alias) @name)
-  (#any-of? @_word "defmodule" "defimpl")) @definition.module
-(call target: (identifier) @_word (arguments . (alias) @name)
-  (#eq? @_word "defprotocol")) @definition.interface
+(call target: (identifier) @_word (arguments . (alias) @name) (#eq? @_word "defmodule")) @definition.module
+(call target: (identifier) @_word (arguments . (alias) @name) (#eq? @_word "defimpl")) @definition.impl
+(call target: (identifier) @_word (arguments . (alias) @name) (#eq? @_word "defprotocol")) @definition.interface
 (call target: (identifier) @_word
   (arguments . [
     (identifier) @name
@@ -18,5 +17,8 @@
 (call target: (identifier) @_word (arguments . (string (quoted_content) @name))
   (#any-of? @_word "test" "describe")) @definition.test
 
-(call target: (identifier) @_word (arguments . (alias) @import)
+(unary_operator operator: "@" operand: (call target: (identifier) @_word)
+  (#any-of? @_word "doc" "spec" "impl" "deprecated" "tag")) @leading
+
+(call target: (identifier) @_word (arguments . [(alias) (dot)] @import)
   (#any-of? @_word "alias" "import" "use" "require"))

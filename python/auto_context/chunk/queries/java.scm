@@ -7,4 +7,4 @@
 (constructor_declaration name: (identifier) @name) @definition.method
 (compact_constructor_declaration name: (identifier) @name) @definition.method
 
-(import_declaration (scoped_identifier) @import)
+(import_declaration [(scoped_identifier) (identifier)] @import)

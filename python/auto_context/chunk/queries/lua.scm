@@ -2,10 +2,6 @@
 (assignment_statement
   (variable_list . name: (_) @name)
   (expression_list . value: (function_definition))) @definition.function
-(variable_declaration
-  (assignment_statement
-    (variable_list . name: (_) @name)
-    (expression_list . value: (function_definition)))) @definition.function
 (table_constructor (field name: (identifier) @name value: (function_definition)) @definition.function)
 
 (function_call

@@ -4,8 +4,10 @@
 (enum_declaration name: (name) @name) @definition.enum
 (method_declaration name: (name) @name) @definition.method
 (function_definition name: (name) @name) @definition.function
+(namespace_definition name: (_) @name body: (_)) @definition.namespace
 
-(namespace_use_clause (qualified_name) @import)
+(namespace_use_clause [(qualified_name) (name)] @import)
 (require_once_expression (_) @import)
 (require_expression (_) @import)
+(include_once_expression (_) @import)
 (include_expression (_) @import)

@@ -1,6 +1,7 @@
 (class_definition name: (identifier) @name) @definition.class
 (function_definition name: (identifier) @name) @definition.function
-(module (expression_statement (assignment left: (identifier) @name)) @definition.variable)
+(module (assignment left: (identifier) @name right: (lambda)) @definition.function)
+(module (assignment left: (identifier) @name) @definition.variable)
 (type_alias_statement left: (type) @name) @definition.type
 
 (import_statement name: [(dotted_name) @import (aliased_import name: (dotted_name) @import)])

@@ -4,6 +4,7 @@
 (union_item name: (type_identifier) @name) @definition.struct
 (enum_item name: (type_identifier) @name) @definition.enum
 (trait_item name: (type_identifier) @name) @definition.trait
+(impl_item type: (reference_type type: (_) @name)) @definition.impl
 (impl_item type: (_) @name) @definition.impl
 (mod_item name: (identifier) @name body: (_)) @definition.module
 (type_item name: (type_identifier) @name) @definition.type

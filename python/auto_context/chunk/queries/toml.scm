@@ -2,3 +2,4 @@
 (document (table . (_) @name) @definition.section)
 (document (table_array_element . (_) @name) @definition.section)
 (document (table (pair . (_) @name) @definition.key))
+(document (table_array_element (pair . (_) @name) @definition.key))

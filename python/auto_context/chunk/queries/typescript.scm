@@ -1,36 +1,9 @@
-(class_declaration name: (type_identifier) @name) @definition.class
-(function_declaration name: (identifier) @name) @definition.function
-(generator_function_declaration name: (identifier) @name) @definition.function
-(method_definition name: (_) @name) @definition.method
-(lexical_declaration
-  (variable_declarator name: (identifier) @name
-    value: [(arrow_function) (function_expression) (generator_function)])) @definition.function
-(variable_declaration
-  (variable_declarator name: (identifier) @name
-    value: [(arrow_function) (function_expression) (generator_function)])) @definition.function
-(lexical_declaration (variable_declarator name: (identifier) @name value: (class))) @definition.class
-(assignment_expression left: (_) @name
-  right: [(arrow_function) (function_expression) (generator_function)]) @definition.function
-(assignment_expression left: (_) @name right: (class)) @definition.class
+; inherits: _ecmascript
 (public_field_definition name: (_) @name value: [(arrow_function) (function_expression)]) @definition.method
-(pair key: (property_identifier) @name value: [(arrow_function) (function_expression)]) @definition.function
-(program [
-  (lexical_declaration (variable_declarator name: (identifier) @name)) @definition.variable
-  (export_statement (lexical_declaration (variable_declarator name: (identifier) @name)) @definition.variable)])
-(call_expression
-  function: (identifier) @_test
-  arguments: (arguments . (string (string_fragment) @name))
-  (#any-of? @_test "describe" "it" "test" "context" "suite")) @definition.test
-
-(import_statement source: (string (string_fragment) @import))
-(export_statement source: (string (string_fragment) @import))
-(call_expression function: [(identifier) (import)] @_require
-  arguments: (arguments . (string (string_fragment) @import))
-  (#any-of? @_require "require" "import"))
-
 (abstract_class_declaration name: (type_identifier) @name) @definition.class
 (interface_declaration name: (type_identifier) @name) @definition.interface
 (type_alias_declaration name: (type_identifier) @name) @definition.type
 (enum_declaration name: (identifier) @name) @definition.enum
 (abstract_method_signature name: (_) @name) @definition.method
 (function_signature name: (identifier) @name) @definition.function
+(internal_module name: (_) @name) @definition.namespace
