@@ -24,7 +24,11 @@ from typing import Any, Self
 
 import psutil
 
+from auto_context.config import Settings
+from auto_context.engine import Engine
+from auto_context.rank import STEPS
 from auto_context.service.client import ServiceClient
+from auto_context.types import SearchRequest
 
 HERE = Path(__file__).parent
 QUERIES = [
@@ -196,6 +200,24 @@ def precision() -> dict[str, Any]:
     return measured
 
 
+def ranking_cost(data: Path, root: Path, rounds: int = 20) -> dict[str, Any]:
+    """What the ranking steps add to a search: the same queries with and without them, in turn, in this process."""
+    engine = Engine(data, Settings())
+    plain: list[float] = []
+    bare: list[float] = []
+    try:
+        for query in QUERIES:
+            engine.search(SearchRequest(query, str(root), limit=20, wait_ms=60_000))
+        for _ in range(rounds):
+            for query in QUERIES:
+                for taken, off in ((plain, ()), (bare, ("diversity", *STEPS))):
+                    request = SearchRequest(query, str(root), limit=20, wait_ms=60_000, near="src/main.rs", off=off)
+                    taken.append(timed(lambda request=request: engine.search(request)))  # type: ignore[misc]
+    finally:
+        engine.close()
+    return {"with_steps": summary(plain), "without": summary(bare)}
+
+
 @contextlib.contextmanager
 def sandbox() -> Iterator[Path]:
     """Folders of its own for the service, removed at the end."""
@@ -263,7 +285,8 @@ def run(repository: Path) -> dict[str, Any]:
             "store_mib": round(status["repository"]["store_bytes"] / 2**20, 1),
             "precision": precision(),
         }
-        client.request("POST", "/service/stop")
+        client.stop()
+        result["ranking"] = ranking_cost(folder / "data", root)
     result["store_per_source"] = round(result["store_mib"] / max(0.1, result["source_mib"]), 2)
     return result
 

@@ -60,7 +60,7 @@ def test_completion(child: Child) -> None:
         found: list[str] = child.lua("return vim.fn.getcompletion(..., 'cmdline')", line)
         return found
 
-    assert complete("AutoContext ") == ["index", "log", "search", "status", "stop"]
+    assert complete("AutoContext ") == ["index", "log", "search", "similar", "status", "stop"]
     assert complete("AutoContext st") == ["status", "stop"]
     assert complete("AutoContext! i") == ["index"]
     assert complete("AutoContext search so") == []
