@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-_NAME = re.compile(r"[^\W\d]\w{2,}")
+_NAME = re.compile(r"(?P<used>[.@:>])?\b(?P<name>[^\W\d]\w{2,})(?P<after>[(.\[!]|::|->)?")
 _MOST_NAMES, _MOST_ROWS = 80, 400
 _AMBIGUOUS = 6
 """A name with more definitions than this (``get``, ``run``) points at none of them."""
@@ -123,7 +123,7 @@ class Context:
     def _collaborators(self, here: _Snippet) -> Iterator[_Snippet]:
         """Definitions of the names in the place's lines, the one under the cursor first."""
         lines = self._place.blob.text.split("\n")[here.lines[0] - 1 : here.lines[1]]
-        counts = Counter(name for line in lines for name in _NAME.findall(line))
+        counts = Counter(name for line in lines for name in _names(line))
         own = here.symbol.rsplit(".", 1)[-1]
         names = [name for name, _ in counts.most_common() if name != own][:_MOST_NAMES]
         under = self._name_under_cursor()
@@ -148,7 +148,7 @@ class Context:
             return ""
         lines = self._place.blob.text.split("\n")
         line = lines[self._request.line - 1] if self._request.line <= len(lines) else ""
-        return next((m.group() for m in _NAME.finditer(line) if m.start() < column <= m.end() + 1), "")
+        return next((m["name"] for m in _NAME.finditer(line) if m.start("name") < column <= m.end("name") + 1), "")
 
     def _definitions(self, names: Sequence[str]) -> dict[str, list[tuple[int, Symbol]]]:
         """Every definition in the view of each name, by the symbol index. Case counts."""
@@ -335,6 +335,17 @@ class Context:
             else:
                 return counted
         return [int(len(text) / _CHARS_PER_TOKEN) + 1 for text in texts]
+
+
+def _names(line: str) -> Iterator[str]:
+    """Names that a line uses. A plain word counts where it is used as code: called, indexed, or a member of something.
+
+    Words of comments are plain words too; names with capitals or underscores are names wherever they stand.
+    """
+    for found in _NAME.finditer(line):
+        name = found["name"]
+        if not name.islower() or "_" in name.strip("_") or found["used"] or found["after"]:
+            yield name
 
 
 def _chunk_at(one: _Snippet) -> int:
