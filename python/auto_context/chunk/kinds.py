@@ -6,17 +6,17 @@ from functools import cache
 
 _KINDS = {
     "function": "function func fun fn subroutine procedure proc subprogram defun operator trigger",
-    "method": "method constructor destructor init deinit accessor getter setter rpc",
+    "method": "method constructor destructor init accessor getter setter rpc",
     "class": "class object record contract actor mixin component entity model",
     "struct": "struct union",
-    "interface": "interface protocol signature_declaration service",
-    "trait": "trait typeclass concept",
+    "interface": "interface protocol service",
+    "trait": "trait concept",
     "enum": "enum enumeration",
-    "type": "type alias typedef newtype data synonym message scalar input",
+    "type": "type alias typedef newtype data message scalar input",
     "module": "module mod namespace library",
     "impl": "impl extension instance implementation category",
     "macro": "macro",
-    "test": "test testdecl",
+    "test": "test",
 }
 _KIND_OF = {word: kind for kind, words in _KINDS.items() for word in words.split()}
 _ENDINGS = frozenset(
@@ -38,33 +38,27 @@ _ENDINGS = frozenset(
 )
 _WHOLE_TYPES = {
     # Definitions whose type is one plain word, or a word that the rules would take for something else.
-    "class": "class", "module": "module", "method": "method", "singleton_method": "method", "function": "function",
-    "instance": "impl", "data_type": "type", "newtype": "type", "type_synonym": "type", "message": "type",
-    "service": "interface", "rpc": "method", "enum": "enum", "type_spec": "type", "type_alias": "type",
-    "type_definition": "type", "type_declaration": "type", "type_item": "type", "TestDecl": "test",
-    "internal_module": "module", "preproc_function_def": "macro", "macro_definition": "macro", "macro_def": "macro",
-    "macro_rules": "macro", "value_definition": "function", "contract_declaration": "class", "internal_class": "class",
-    "subroutine_declaration_statement": "function", "subroutine_declaration": "function",
+    "class": "class", "module": "module", "method": "method", "function": "function", "instance": "impl",
+    "data_type": "type", "newtype": "type", "message": "type", "service": "interface", "rpc": "method",
+    "enum": "enum", "type_spec": "type", "type_alias": "type", "type_definition": "type",
+    "type_declaration": "type", "type_item": "type", "internal_module": "module", "preproc_function_def": "macro",
+    "macro_definition": "macro", "macro_def": "macro", "value_definition": "function",
+    "contract_declaration": "class", "subroutine_declaration_statement": "function",
     "constructor_definition": "method", "fallback_receive_definition": "method", "function_clause": "function",
     "class_implementation": "class", "class_interface": "class", "protocol_declaration": "interface",
-    "create_function": "function", "create_table": "table", "create_view": "table", "create_procedure": "function",
-    "create_trigger": "function", "create_type": "type", "create_materialized_view": "table", "create_index": "table",
     "function_signature": "function", "function_statement": "function", "procedure_declaration": "function",
-    "abstract_class_declaration": "class", "companion_object": "class", "arrow_function": "", "function_type": "",
-    "class_type": "", "record_type": "", "struct_type": "", "enum_type": "", "object_type": "", "method_type": "",
-    "module_type": "", "interface_type": "", "union_type": "", "type_binding": "type", "let_binding": "function",
-    "module_binding": "module", "class_statement": "class", "FnProto": "function", "import_statement": "", "proto": "",
-    "method_spec": "method", "data_declaration": "type", "type_statement": "", "input_statement": "",
-    "test_statement": "", "object_statement": "", "function_macro": "macro", "const_spec": "", "var_spec": "",
+    "abstract_class_declaration": "class", "arrow_function": "", "function_type": "", "class_type": "",
+    "record_type": "", "struct_type": "", "enum_type": "", "object_type": "", "method_type": "", "union_type": "",
+    "type_binding": "type", "let_binding": "function", "module_binding": "module", "class_statement": "class",
+    "import_statement": "", "data_declaration": "type", "type_statement": "", "const_spec": "",
     "property_declaration": "", "module_statement": "module", "subroutine_statement": "", "init_declarator": "",
 }  # fmt: skip
 """What the rules below get wrong or cannot know; "" is no definition."""
 
 WEAK = {
-    "table": "section", "table_array_element": "section", "section": "section", "block_mapping_pair": "key",
-    "block": "block", "rule": "rule", "rule_set": "rule", "media_statement": "rule", "mixin_statement": "rule",
-    "const_declaration": "variable", "var_declaration": "variable", "const_item": "variable",
-    "static_item": "variable", "val_definition": "variable", "preproc_def": "variable", "binding": "key",
+    "table": "section", "section": "section", "block": "block", "rule": "rule", "rule_set": "rule",
+    "media_statement": "rule", "mixin_statement": "rule", "const_declaration": "variable",
+    "var_declaration": "variable", "const_item": "variable", "preproc_def": "variable", "binding": "key",
     "target": "rule", "recipe": "rule",
 }  # fmt: skip
 WRAPPERS = frozenset(
@@ -76,21 +70,15 @@ WRAPPERS = frozenset(
         "expression_statement",
         "statement",
         "type_declaration",
-        "source_element",
-        "top_level_statement",
-        "annotated_declaration",
         "local_declaration",
-        "Decl",
         "labeled_statement",
         "declaration",
         "fun_decl",
         "value_declaration",
-        "function_definition_statement",
         "export_declaration",
         "attributed_statement",
         "definition",
         "type_system_definition",
-        "toplevel_def",
         "unit",
     }
 )
@@ -107,20 +95,21 @@ ASSIGNMENTS = frozenset(
         "field_definition",
         "public_field_definition",
         "binary_operator",
-        "property_definition",
         "pair",
         "short_var_declaration",
         "let_statement",
-        "VarDecl",
     }
 )
-LISP = frozenset({"list_lit", "list", "list_literal", "sexp", "special_form", "defun", "function_definition"})
+_NAMED_BLOCKS = frozenset({"hcl", "terraform"})
+LISP = frozenset({"list_lit", "list", "list_literal", "special_form", "defun", "function_definition"})
 LISP_LANGUAGES = frozenset({"clojure", "commonlisp", "elisp", "scheme", "racket", "fennel", "janet", "yuck", "clarity"})
 
 
 @cache
 def may_define(kind: str, language: str) -> bool:
     """Whether nodes of a type are worth a closer look: most are not."""
+    if kind == "block":
+        return language in _NAMED_BLOCKS
     if kind in ASSIGNMENTS or kind in WEAK or strong_kind(kind):
         return True
     return language in LISP_LANGUAGES and kind in LISP

@@ -29,7 +29,7 @@ class Definition(NamedTuple):
     strong: bool
 
 
-_VALUE = re.compile(r"(function|lambda|closure|arrow|func_literal|fn_|anonymous_fun|ContainerDecl|^class$|class_expr)")
+_VALUE = re.compile(r"(function|lambda|closure|arrow|func_literal|fn_|anonymous_fun|^class$|class_expr)")
 _NO_VALUE = re.compile(r"call|type|invocation|apply")
 _IDENTIFIER = re.compile(
     r"(^|_)(identifier|name|symbol|constant|bareword|atom|variable|word|ident|IDENTIFIER|sym_lit|alias|"
@@ -37,8 +37,8 @@ _IDENTIFIER = re.compile(
 )
 _NAME_FIELDS = ("name", "declarator", "key", "property", "pattern", "function", "left", "lhs", "attrpath", "head")
 _INNER = re.compile(
-    r"signature|declaration$|_head$|_binding$|object_reference|call_expression$|header|prototype|FnProto|VarDecl|"
-    r"function_name|clause$|_statement$|module$|spec$|template_type|generic_type|user_type"
+    r"signature|declaration$|_head$|_binding$|object_reference|call_expression$|header|prototype|"
+    r"declarator$|function_name|clause$|_statement$|module$|spec$|template_type|generic_type|user_type"
 )
 _LISP_KINDS = (
     ("macro", "macro"), ("protocol", "interface"), ("class", "class"), ("struct", "struct"), ("record", "struct"),
@@ -47,6 +47,7 @@ _LISP_KINDS = (
 _MOST_NAME_CHARS = 80
 _DEEPEST_NAME = 5
 _GENERICS = re.compile(r"\s*<[^<>]*>|\s*\[[^\[\]]*\]")
+_OPERATOR = re.compile(r"(?:^|\boperator\s*)[^\w\s\"'`]+$")
 _EXPORTED = re.compile(r"^(?:module\.)?exports\.|\.prototype(?=\.)|^\$?this\.|^self\.")
 
 
@@ -109,11 +110,13 @@ def text_of(node: Node | None) -> str:
     if node is None or node.text is None:
         return ""
     text = node.text[: 4 * _MOST_NAME_CHARS].decode("utf-8", "replace").split("\n", 1)[0].strip()
-    text = _GENERICS.sub("", _GENERICS.sub("", text)).strip("\"'` ")
+    operator = _OPERATOR.search(text)
+    sign = operator[0] if operator else ""
+    text = _GENERICS.sub("", _GENERICS.sub("", text.removesuffix(sign))).strip("\"'` ")
     text = _EXPORTED.sub("", text.replace("::", ".").replace("->", "."))
     if re.fullmatch(r"\w+:\w+", text):
         text = text.replace(":", ".")
-    return text[:_MOST_NAME_CHARS]
+    return (text + sign)[:_MOST_NAME_CHARS]
 
 
 def _assignment(node: Node) -> Definition | None:
@@ -125,15 +128,11 @@ def _assignment(node: Node) -> Definition | None:
     if not name or not re.match(r"[\w$@.:\"'-]+$", name):
         return None
     inner = value
-    while (
-        inner is not None
-        and inner.named_child_count == 1
-        and inner.type in {"expression_list", "ErrorUnionExpr", "SuffixExpr"}
-    ):
+    while inner is not None and inner.named_child_count == 1 and inner.type == "expression_list":
         inner = inner.named_child(0)
     shape = inner.type if inner is not None else ""
     if target.type == "call_expression" or (_VALUE.search(shape) and not _NO_VALUE.search(shape)):
-        kind = "class" if "lass" in shape else "struct" if "Container" in shape else "function"
+        kind = "class" if "lass" in shape else "function"
         return Definition(kind, name, strong=True)
     return Definition("variable", name, strong=False)
 
@@ -144,7 +143,7 @@ def _sides(node: Node) -> tuple[Node | None, Node | None]:
         if inner is not None:
             return _sides(inner)
     target = value = None
-    for field in ("name", "left", "lhs", "key", "property", "pattern", "variable_type_function"):
+    for field in ("name", "left", "lhs", "key", "property", "pattern"):
         target = target or node.child_by_field_name(field)
     for field in ("value", "right", "rhs", "body"):
         value = value or node.child_by_field_name(field)

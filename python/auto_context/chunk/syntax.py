@@ -31,6 +31,8 @@ _LEADING = re.compile(
     r"comment|^attribute_item$|^decorator$|annotation|^signature$|^pragma|^attribute$|^spec$|doc_string"
 )
 _CPP_HEADER = re.compile(r"^\s*(?:class\s+\w|namespace\s+\w|template\s*<|using\s+\w)", re.MULTILINE)
+_BLOCKS = frozenset({"statement_block", "compound_statement"})
+"""What a namespace holds others in, and so does a function."""
 _OUTER = frozenset({"", "module", "namespace"})
 """Kinds of definitions that only hold others together."""
 _LARGEST_SMALL_TREE = 200
@@ -118,11 +120,7 @@ def _atoms(root: Node, tags: Tags, lines: Lines, max_chars: int, deadline: float
         leading = owner.row != first and (node.id in tags.leading or bool(_LEADING.search(node.type)))
         found = tags.of(node) if node is not root and not leading and node.is_named else None
         size = lines.size(first, last)
-        if (
-            node is root
-            or size > max_chars
-            or _is_transparent(node, first, last, in_definition=owner.kind not in _OUTER)
-        ):
+        if node is root or size > max_chars or _is_transparent(node, first, last, owner.kind):
             children = node.children
             if children:
                 inside = owner if found is None else owner.enter(found, first, len(atoms))
@@ -153,7 +151,11 @@ def _rows(node: Node, lines: Lines) -> tuple[int, int]:
     return min(first, lines.count - 1), min(last, lines.count - 1)
 
 
-def _is_transparent(node: Node, first: int, last: int, *, in_definition: bool) -> bool:
-    if in_definition or first == last or not _TRANSPARENT.match(node.type):
+def _is_transparent(node: Node, first: int, last: int, owner_kind: str) -> bool:
+    if first == last or owner_kind not in _OUTER:
         return False
-    return node.type not in _CLASS_BODIES or last - first < _LARGEST_SMALL_TREE
+    if owner_kind == "namespace" and node.type in _BLOCKS:
+        return True
+    return bool(_TRANSPARENT.match(node.type)) and (
+        node.type not in _CLASS_BODIES or last - first < _LARGEST_SMALL_TREE
+    )

@@ -5,8 +5,9 @@ declared for), ``@import``, and ``@leading`` (what belongs to the definition aft
 puts another file before it. Adding a language is adding that file.
 
 Kinds: function, method, class, struct, interface, trait, enum, type, module, impl, macro, test, table deserve a chunk
-of their own; variable, key, section, rule and element only name one that they fill. A namespace is no part of the names
-in it. Prose has one more, heading, from the rules that cut it.
+of their own; variable, key, section, rule, element and block (of Terraform) only name one that they fill. A namespace
+is no part of the names in it. Prose has one more, heading, from the rules that cut it. Overloads and equations of one
+function right below each other are one symbol.
 """
 
 from __future__ import annotations
@@ -43,12 +44,22 @@ _GROUPS = frozenset(
     }
 )
 """Nodes that stand for one or more definitions right below them: ``let a = 1, b = 2``."""
+_CASTS = frozenset({"operator_cast", "qualified_identifier"})
+_DECLARATORS = _CASTS | {
+    "function_declarator",
+    "pointer_declarator",
+    "reference_declarator",
+    "parenthesized_declarator",
+}
+"""What says the name of a function in C and C++, among much else."""
+_GLOBAL = frozenset({"element", "rule"})
+"""Named without regard to what they are in."""
 _INHERITS = re.compile(r"; inherits: (\w+)\n")
 _DECORATION = re.compile(r"annotation|attribute|decorator|^modifiers$")
 _CHECK_EVERY = 512
 _MOST_IMPORTS, _LONGEST_IMPORT = 200, 200
 _DEEPEST_WRAPPER = 5
-_SLICE_BYTES = 1 << 16
+_SLICE_BYTES = 1 << 18
 _MOST_SYMBOL_CHARS = 160
 _MOST_DECORATIONS = 20
 
@@ -128,10 +139,10 @@ def _captured(root: Node, query: Query, late: Callable[[], bool]) -> Tags:
         if found is None:
             continue
         node, defined = found
-        # Of two patterns for one node, the one that stands first in the file.
         if node.id not in patterns:
             tags.nodes.append(node)
-        if pattern <= patterns.get(node.id, pattern):
+        # Of two names for one node, the first one by the pattern that stands first in the file.
+        if pattern < patterns.get(node.id, pattern + 1):
             patterns[node.id] = pattern
             tags.definitions[node.id] = defined
     tags.imports.extend([name for name in imports if name][:_MOST_IMPORTS])
@@ -154,16 +165,20 @@ def _leave_namespaces(definitions: dict[int, Definition]) -> None:
 
 
 def _matches(root: Node, query: Query, late: Callable[[], bool]) -> Iterator[tuple[int, dict[str, list[Node]]]]:
-    """All matches, a slice of the text at a time so that the deadline is seen; one that spans slices comes twice.
+    """All matches, a slice of the text at a time so that the deadline is seen.
 
-    The binding's own progress callback takes the process down (py-tree-sitter 0.26).
+    One that spans slices comes in each: it counts in the slice where its first capture begins. The binding's own
+    progress callback takes the process down (py-tree-sitter 0.26).
     """
     for start in range(root.start_byte, root.end_byte, _SLICE_BYTES):
         if late():
             return
+        end = min(start + _SLICE_BYTES, root.end_byte)
         cursor = QueryCursor(query)
-        cursor.set_byte_range(start, min(start + _SLICE_BYTES, root.end_byte))
-        yield from cursor.matches(root)
+        cursor.set_byte_range(start, end)
+        for pattern, captures in cursor.matches(root):
+            if start <= next(iter(captures.values()))[0].start_byte < end:
+                yield pattern, captures
 
 
 def _definition(captures: dict[str, list[Node]]) -> tuple[Node, Definition] | None:
@@ -174,17 +189,22 @@ def _definition(captures: dict[str, list[Node]]) -> tuple[Node, Definition] | No
         if not names:
             return None
         kind = capture.removeprefix("definition.")
-        declarator = names[0].type.endswith("declarator")
-        name = declared_name(nodes[0]) if declarator else text_of(names[0])
-        if declarator and "." in name:
+        name = _name(nodes[0], names[0], kind)
+        if "." in name and names[0].type in _DECLARATORS:
             kind = "method"  # C++ defines it outside its class
         owners = captures.get("owner")
         if owners:
             name = f"{text_of(owners[0])}.{name}"
-        if kind == "rule":
-            name = re.sub(r"\s+", " ", name)
         return (nodes[0], Definition(kind, name, strong=kind not in WEAK_KINDS)) if name else None
     return None
+
+
+def _name(node: Node, said: Node, kind: str) -> str:
+    if kind == "rule":
+        return " ".join((said.text or b"")[:_MOST_SYMBOL_CHARS].decode("utf-8", "replace").split())
+    if said.type in _CASTS:
+        return text_of(said).partition("(")[0]
+    return declared_name(node) if said.type in _DECLARATORS else text_of(said)
 
 
 def _imported(node: Node) -> str:
@@ -210,7 +230,9 @@ def _walked(root: Node, language: str, late: Callable[[], bool]) -> Tags:
         if node.start_point[0] != node.end_point[0]:
             waiting.extend(node.named_children)
         elif inner is not None:
-            waiting.append(inner)
+            inside = definition(inner, language)
+            if inside is None or inside.strong:  # not every value given to a name
+                waiting.append(inner)
     return tags
 
 
@@ -229,7 +251,7 @@ def symbols_of(tags: Tags) -> list[Symbol]:
             last = max(first, node.end_point[0] + (1 if node.end_point[1] else 0))
             before = symbols[-1] if symbols else None
             if before is not None and (before.name, before.kind) == (name, kind) and first <= before.end_line + 1:
-                # Two nodes for one thing, or the next equation of a function.
+                # Two nodes for one thing, its next overload, or its next equation.
                 symbols[-1] = replace(before, end_line=max(before.end_line, last))
             else:
                 symbols.append(Symbol(name, kind, first, last))
@@ -246,7 +268,7 @@ def named(found: Definition, owner: str, owner_kind: str) -> tuple[str, str]:
     if found.kind == "namespace":
         return owner, found.kind
     kind = "method" if found.kind == "function" and owner_kind in _HOLDS_METHODS else found.kind
-    if owner_kind == "test" != kind:
+    if kind in _GLOBAL or owner_kind == "test" != kind:
         owner = ""
     if not owner or found.name.startswith(owner + "."):
         return found.name, kind

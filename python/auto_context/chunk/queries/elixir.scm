@@ -5,14 +5,13 @@
   (arguments . [
     (identifier) @name
     (call target: (identifier) @name)
-    (binary_operator left: (call target: (identifier) @name))
-    (binary_operator left: (identifier) @name)])
+    (binary_operator left: [(call target: (identifier) @name) (identifier) @name] operator: "when")])
   (#any-of? @_word "def" "defp" "defguard" "defguardp" "defdelegate")) @definition.function
 (call target: (identifier) @_word
   (arguments . [
     (identifier) @name
     (call target: (identifier) @name)
-    (binary_operator left: (call target: (identifier) @name))])
+    (binary_operator left: (call target: (identifier) @name) operator: "when")])
   (#any-of? @_word "defmacro" "defmacrop")) @definition.macro
 (call target: (identifier) @_word (arguments . (string (quoted_content) @name))
   (#any-of? @_word "test" "describe")) @definition.test

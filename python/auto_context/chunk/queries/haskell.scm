@@ -4,6 +4,7 @@
 (class name: (_) @name) @definition.trait
 (instance name: (_) @name) @definition.impl
 (declarations (function name: (_) @name) @definition.function)
+(declarations (function (infix operator: (_) @name)) @definition.function)
 (declarations (bind name: (_) @name) @definition.function)
 (class_declarations (signature name: (_) @name) @definition.function)
 (instance_declarations (function name: (_) @name) @definition.function)

@@ -1,6 +1,6 @@
 (function_declaration name: (_) @name) @definition.function
 (assignment_statement
-  (variable_list . name: (_) @name)
+  (variable_list . name: [(identifier) (dot_index_expression)] @name)
   (expression_list . value: (function_definition))) @definition.function
 (table_constructor (field name: (identifier) @name value: (function_definition)) @definition.function)
 

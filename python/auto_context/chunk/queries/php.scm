@@ -6,8 +6,28 @@
 (function_definition name: (name) @name) @definition.function
 (namespace_definition name: (_) @name body: (_)) @definition.namespace
 
-(namespace_use_clause [(qualified_name) (name)] @import)
-(require_once_expression (_) @import)
-(require_expression (_) @import)
-(include_once_expression (_) @import)
-(include_expression (_) @import)
+(namespace_use_clause . [(qualified_name) (name)] @import)
+(require_once_expression [
+  (_ . (string_content) @import .)
+  (binary_expression right: (_ . (string_content) @import .))
+  (parenthesized_expression [
+    (_ . (string_content) @import .)
+    (binary_expression right: (_ . (string_content) @import .))])])
+(require_expression [
+  (_ . (string_content) @import .)
+  (binary_expression right: (_ . (string_content) @import .))
+  (parenthesized_expression [
+    (_ . (string_content) @import .)
+    (binary_expression right: (_ . (string_content) @import .))])])
+(include_once_expression [
+  (_ . (string_content) @import .)
+  (binary_expression right: (_ . (string_content) @import .))
+  (parenthesized_expression [
+    (_ . (string_content) @import .)
+    (binary_expression right: (_ . (string_content) @import .))])])
+(include_expression [
+  (_ . (string_content) @import .)
+  (binary_expression right: (_ . (string_content) @import .))
+  (parenthesized_expression [
+    (_ . (string_content) @import .)
+    (binary_expression right: (_ . (string_content) @import .))])])

@@ -4,9 +4,9 @@
 (class_declaration "enum" name: (_) @name) @definition.enum
 (class_declaration "extension" name: (_) @name) @definition.impl
 (protocol_declaration name: (_) @name) @definition.interface
-(function_declaration name: (_) @name) @definition.function
-(protocol_function_declaration name: (_) @name) @definition.method
+(function_declaration name: (simple_identifier) @name) @definition.function
+(protocol_function_declaration name: (simple_identifier) @name) @definition.method
 (init_declaration "init" @name) @definition.method
-(typealias_declaration name: (_) @name) @definition.type
+(typealias_declaration name: (type_identifier) @name) @definition.type
 
 (import_declaration (identifier) @import)

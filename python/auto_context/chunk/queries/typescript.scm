@@ -7,3 +7,5 @@
 (abstract_method_signature name: (_) @name) @definition.method
 (function_signature name: (identifier) @name) @definition.function
 (internal_module name: (_) @name) @definition.namespace
+
+(import_require_clause source: (string (string_fragment) @import))

@@ -1,6 +1,6 @@
 (Decl (FnProto function: (IDENTIFIER) @name)) @definition.function
 (Decl (VarDecl variable_type_function: (IDENTIFIER) @name
-  (ErrorUnionExpr (SuffixExpr (ContainerDecl (ContainerDeclType . "enum")))))) @definition.enum
+  (ErrorUnionExpr (SuffixExpr (ContainerDecl (ContainerDeclType) @_type)))) (#match? @_type "^enum")) @definition.enum
 (Decl (VarDecl variable_type_function: (IDENTIFIER) @name
   (ErrorUnionExpr (SuffixExpr (ContainerDecl))))) @definition.struct
 (source_file (Decl (VarDecl variable_type_function: (IDENTIFIER) @name)) @definition.variable)
