@@ -53,11 +53,12 @@ def main() -> None:
 
 def ablations(engine: Engine, trees: list[Any], rows: list[Row]) -> dict[str, dict[str, float]]:
     """NDCG@10 with one part left out, and with one leg or step alone."""
-    every = (*LEGS, *STEPS)
-    plans = {"all": (), "no steps": tuple(STEPS)}
+    every = (*LEGS, *STEPS, "diversity")
+    plans = {"all": (), "no steps": (*STEPS, "diversity")}
     plans |= {f"without {name}": (name,) for name in every}
-    plans |= {f"{leg} alone, no steps": (*(other for other in LEGS if other != leg), *STEPS) for leg in LEGS}
-    plans |= {f"only step {step}": tuple(other for other in STEPS if other != step) for step in STEPS}
+    plans |= {f"{leg} alone": tuple(other for other in LEGS if other != leg) for leg in LEGS}
+    plans |= {f"{leg} alone, no steps": (*(other for other in every if other != leg),) for leg in LEGS}
+    plans |= {f"only step {step}": tuple(name for name in every[len(LEGS) :] if name != step) for step in STEPS}
     keys = [(name, mode) for name, modes in HEADLINES.items() for mode in modes]
     table = {}
     print("\n| | " + " | ".join(f"{name} {mode}" for name, mode in keys) + " |\n|---|" + "---|" * len(keys))
