@@ -77,8 +77,9 @@ def test_filters_alone_list_what_passes(shared_shop: tuple[Engine, Path]) -> Non
 
 
 def test_a_pattern_that_never_ends_is_given_up(shared_shop: tuple[Engine, Path]) -> None:
-    reply = ask(*shared_shop, "/(\\w+\\s?)+=#/ retry")
-    assert reply.took_ms < 60_000
+    reply = ask(*shared_shop, "/(?s)(.*)(.*)(.*)(.*)[0-9]{9}/ retry")
+    assert reply.took_ms < 3_000
+    assert reply.legs["lexical"] == "partial"
     assert reply.hits == []
 
 

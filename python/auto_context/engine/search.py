@@ -37,8 +37,8 @@ _GRACE_S = 0.015
 """A warm worker embeds a query in less: waiting this long saves the picker its second question."""
 _LISTING_S = 2.0
 """How long a query of filters alone may read through the view."""
-_PATTERN_S = 0.1
-"""How long a regular expression may take on one chunk."""
+_PATTERN_S = 1.0
+"""How long a regular expression may take on all chunks of a search together."""
 _MOST_HITS = 200
 _NO_DEFINITIONS = frozenset({"key", "section", "rule", "element", "heading", "variable"})
 """Kinds of symbols that name a place, and are nothing that others use by that name."""
@@ -65,6 +65,7 @@ class Search:
         self._request = request
         self._query: Query = parse(request.query, time.time())
         self._scope = Scope(repository, root, self._view, worktree.history, request, self._query)
+        self._pattern_s = _PATTERN_S
         self._limit = max(0, min(request.limit, _MOST_HITS))
         self.other_model = False
         """Whether the query came back from another model than the one the vectors are of."""
@@ -236,12 +237,18 @@ class Search:
         return not query.pattern or self._has_pattern(text)
 
     def _has_pattern(self, text: str) -> bool:
+        """Whether the pattern matches. All its searches share one allowance: what is left over is not looked at."""
         pattern = compiled(self._query.pattern)
+        if pattern is None or self._pattern_s <= 0:
+            return False
+        began = time.monotonic()
         try:
-            return pattern is not None and pattern.search(text, timeout=_PATTERN_S, concurrent=True) is not None
+            return pattern.search(text, timeout=self._pattern_s, concurrent=True) is not None
         except TimeoutError:
             self._states["lexical"] = "partial"
             return False
+        finally:
+            self._pattern_s -= time.monotonic() - began
 
     def _hits(self, ranked: Sequence[Candidate]) -> list[Hit]:
         hits: list[Hit] = []
