@@ -168,16 +168,8 @@ class Engine:
         Raises:
             AutoContextError: ``not_indexed``, ``bad_request``, faults of the store and the path.
         """
-        resolved = self._root(Path(request.root))
-        repository = self._indexed(resolved)
-        if repository is None:
-            raise AutoContextError("not_indexed", f"{resolved.top} has no index")
-        worktree = repository.worktree(resolved.worktree_identity)
-        branch = current_ref(resolved)
-        if worktree.ref != branch:
-            self._follow_branch(resolved, repository, worktree, branch, request.wait_ms / 1000)
-        repository.use_last_model()
-        repository.load_rows(worktree.view)
+        resolved, repository, worktree, branch = self._current(Path(request.root), request.wait_ms / 1000)
+        self._load(repository, worktree)
         search = Search(repository, resolved, worktree, self._worker, self._query_vectors, request)
         reply = search.run(branch)
         if search.other_model:
@@ -191,7 +183,7 @@ class Engine:
         Raises:
             AutoContextError: ``not_indexed``, ``outside_root``, ``path_missing``, ``bad_request``, faults of the store.
         """
-        root, repository, worktree = self._current(Path(request.root), request.path)
+        root, repository, worktree = self._with_file(Path(request.root), request.path)
         return similar(repository, root, worktree, request)
 
     def context(self, request: ContextRequest) -> ContextReply:
@@ -200,11 +192,11 @@ class Engine:
         Raises:
             AutoContextError: ``not_indexed``, ``outside_root``, ``path_missing``, ``bad_request``, faults of the store.
         """
-        root, repository, worktree = self._current(Path(request.root), request.path)
+        root, repository, worktree = self._with_file(Path(request.root), request.path)
         return Context(repository, root, worktree, self._worker, request).run()
 
-    def _current(self, folder: Path, path: str) -> tuple[Root, Repository, views.Worktree]:
-        """A worktree ready to be asked about one of its files, which is read again when it changed."""
+    def _current(self, folder: Path, seconds: float) -> tuple[Root, Repository, views.Worktree, str]:
+        """The worktree of a folder, following the branch that is checked out, and that branch."""
         root = self._root(folder)
         repository = self._indexed(root)
         if repository is None:
@@ -212,19 +204,29 @@ class Engine:
         worktree = repository.worktree(root.worktree_identity)
         branch = current_ref(root)
         if worktree.ref != branch:
-            self._follow_branch(root, repository, worktree, branch, 0.0)
+            self._follow_branch(root, repository, worktree, branch, seconds)
+        return root, repository, worktree, branch
+
+    def _with_file(self, folder: Path, path: str) -> tuple[Root, Repository, views.Worktree]:
+        """A worktree ready to be asked about one of its files, which is read again when it changed."""
+        root, repository, worktree, branch = self._current(folder, 0.0)
         relative = relative_path(root, path)
         entry = worktree.view.entries.get(relative)
         with contextlib.suppress(OSError):
             info = os.lstat(root.top / relative)
-            if entry is None or not entry.is_as(info.st_size, info.st_mtime_ns, info.st_ino):
-                with contextlib.suppress(
-                    AutoContextError
-                ):  # with the worker down or a rebase on, what is known is used
+            changed = entry is None or not entry.is_as(info.st_size, info.st_mtime_ns, info.st_ino)
+            # On a branch never seen the whole view is being made anew: that is not waited for.
+            if changed and worktree.ref == branch:
+                # With the worker down or a rebase on, what is known is used.
+                with contextlib.suppress(AutoContextError):
                     self.update_paths(root.top, [relative])
+        self._load(repository, worktree)
+        return root, repository, worktree
+
+    @staticmethod
+    def _load(repository: Repository, worktree: views.Worktree) -> None:
         repository.use_last_model()
         repository.load_rows(worktree.view)
-        return root, repository, worktree
 
     def _refresh_behind(self, root: Root, updated_at: float, *, at_once: bool) -> None:
         """Have an old view compared with its files, at most twice a minute however many searches there are."""
