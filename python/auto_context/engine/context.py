@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from posixpath import basename, dirname
+from posixpath import basename
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,25 +17,23 @@ from auto_context import render
 from auto_context.engine.place import Place, find_place
 from auto_context.engine.repository import Repository
 from auto_context.engine.similar import alike_to
+from auto_context.engine.symbol_index import NAME, Defined, SymbolIndex, names_in
 from auto_context.engine.views import Worktree
 from auto_context.engine.work import QUERY, Worker
 from auto_context.errors import AutoContextError
-from auto_context.rank import demotion, is_test
+from auto_context.rank import is_test
 from auto_context.rank.tokens import words
 from auto_context.source import Content, Root, read
 from auto_context.store.lexical import chunk_id
 from auto_context.store.records import CHUNK_BITS, Blob
-from auto_context.types import ContextItem, ContextReply, ContextRequest, Symbol
+from auto_context.types import ContextItem, ContextReply, ContextRequest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
 
-_NAME = re.compile(r"(?P<used>[.@:>])?\b(?P<name>[^\W\d]\w{2,})(?P<after>[(.\[!]|::|->)?")
 _MOST_NAMES, _MOST_ROWS = 80, 400
-_AMBIGUOUS = 6
-"""A name with more definitions than this (``get``, ``run``) points at none of them."""
 _LONGEST = 60
 """Lines of one snippet."""
 _SIMILAR, _TESTS = 8, 6
@@ -84,6 +82,7 @@ class Context:
         self._worker = worker
         self._request = request
         self._place: Place = find_place(repository, root, worktree.view, request.path, request.line)
+        self._symbols = SymbolIndex(repository, worktree.view, root.prefix, self._place)
         self._exact = True
 
     def run(self) -> ContextReply:
@@ -123,24 +122,16 @@ class Context:
     def _collaborators(self, here: _Snippet) -> Iterator[_Snippet]:
         """Definitions of the names in the place's lines, the one under the cursor first."""
         lines = self._place.blob.text.split("\n")[here.lines[0] - 1 : here.lines[1]]
-        counts = Counter(name for line in lines for name in _names(line))
+        counts = Counter(name for line in lines for name in names_in(line))
         own = here.symbol.rsplit(".", 1)[-1]
         names = [name for name, _ in counts.most_common() if name != own][:_MOST_NAMES]
         under = self._name_under_cursor()
         if under and under not in names and under != own:
             names.insert(0, under)
-        for name, found in self._definitions(names).items():
-            ranked = sorted(
-                found, key=lambda item: (-self._nearness(item[0]), self._path_of(item[0]), item[1].start_line)
-            )
-            ties = sum(self._nearness(number) == self._nearness(ranked[0][0]) for number, _ in ranked)
-            if ties > _AMBIGUOUS:
-                continue
-            worth = (1.0 + 0.1 * min(counts[name], 5)) / ties**0.5
-            if name == under:
-                worth *= 2
-            for number, symbol in ranked[: 2 if name == under else 1]:
-                yield self._defined(number, symbol, worth * self._nearness(number), name)
+        for name, found in self._symbols.of(names).items():
+            worth = 1.0 + 0.1 * min(counts[name], 5)
+            for one in found[: 2 if name == under else 1]:
+                yield self._defined(one, worth * one.worth * (2 if name == under else 1), name)
 
     def _name_under_cursor(self) -> str:
         column = self._request.column
@@ -148,76 +139,17 @@ class Context:
             return ""
         lines = self._place.blob.text.split("\n")
         line = lines[self._request.line - 1] if self._request.line <= len(lines) else ""
-        return next((m["name"] for m in _NAME.finditer(line) if m.start("name") < column <= m.end("name") + 1), "")
+        return next((m["name"] for m in NAME.finditer(line) if m.start("name") < column <= m.end("name") + 1), "")
 
-    def _definitions(self, names: Sequence[str]) -> dict[str, list[tuple[int, Symbol]]]:
-        """Every definition in the view of each name, by the symbol index. Case counts."""
-        found: dict[str, list[tuple[int, Symbol]]] = defaultdict(list)
-        if not names:
-            return found
-        wanted = set(names)
-        seen: set[tuple[int, int]] = set()
-        for document, position, _ in self._repository.lexical.defining(names, _MOST_ROWS):
-            number = self._repository.number_of(document)
-            if number is None or not self._in_view(number):
-                continue
-            blob = self._repository.blob(self._repository.documents[number].key)
-            if position >= len(blob.chunks):
-                continue
-            chunk = blob.chunks[position]
-            for symbol in blob.symbols:
-                name = symbol.name.rsplit(".", 1)[-1]
-                inside = chunk.start_line <= symbol.start_line <= chunk.end_line
-                if (
-                    inside
-                    and name in wanted
-                    and (number, symbol.start_line) not in seen
-                    and not self._around(number, symbol)
-                ):
-                    seen.add((number, symbol.start_line))
-                    found[name].append((number, symbol))
-        return found
-
-    def _around(self, number: int, symbol: Symbol) -> bool:
-        """Whether a definition is one the place lies in: it is shown already."""
-        return number == self._place.number and symbol.start_line <= self._request.line <= symbol.end_line
-
-    def _in_view(self, number: int) -> bool:
-        path = self._path_of(number)
-        return self._worktree.view.documents.get(path) == number and path.startswith(self._root.prefix)
-
-    def _path_of(self, number: int) -> str:
-        return self._repository.documents[number].path
-
-    def _nearness(self, number: int) -> float:
-        """How likely a file is to be the one that is meant: itself, imported, beside it; tests and copies least."""
-        path, mine = self._path_of(number), self._place.path
-        factor = demotion(path) if demotion(mine) == 1.0 else 1.0
-        if path == mine:
-            return factor * 1.2
-        stem = basename(path).split(".", 1)[0]
-        parents = {stem, basename(dirname(path))} - {"", "__init__", "index", "mod", "init", "lib"}
-        imported = any(parents & set(re.split(r"\W+", name)) for name in self._place.blob.imports)
-        language = 1.0 if self._repository_language(number) == self._place.blob.language else 0.5
-        beside = 1.1 if dirname(path) == dirname(mine) else 1.0
-        return factor * language * beside * (1.5 if imported else 1.0)
-
-    def _repository_language(self, number: int) -> str:
-        return self._repository.blob(self._repository.documents[number].key).language
-
-    def _defined(self, number: int, symbol: Symbol, score: float, name: str) -> _Snippet:
+    def _defined(self, one: Defined, score: float, name: str) -> _Snippet:
         """A definition's lines with the comment above it; of a long one what its first chunk holds."""
-        document = self._repository.documents[number]
-        blob = self._repository.blob(document.key)
+        blob, symbol = self._symbols.blob(one.number), one.symbol
         chunk = next(c for c in blob.chunks if c.start_line <= symbol.start_line <= c.end_line)
         first = chunk.start_line if chunk.symbol == symbol.name else symbol.start_line
-        last = (
-            symbol.end_line
-            if symbol.end_line <= chunk.end_line or symbol.end_line - first < _LONGEST
-            else chunk.end_line
-        )
-        last = min(last, first + _LONGEST - 1)
-        return _Snippet(number, document.path, blob, (first, last), symbol.name, symbol.kind, score, f"defines {name}")
+        whole = symbol.end_line <= chunk.end_line or symbol.end_line - first < _LONGEST
+        last = min(symbol.end_line if whole else chunk.end_line, first + _LONGEST - 1)
+        path = self._symbols.path(one.number)
+        return _Snippet(one.number, path, blob, (first, last), symbol.name, symbol.kind, score, f"defines {name}")
 
     # What is like it, and what tests it
 
@@ -240,19 +172,19 @@ class Context:
         given = 0
         for document, position, _ in self._repository.lexical.search(words(names[-1]), "", _MOST_ROWS):
             number = self._repository.number_of(document)
-            if number is None or not self._in_view(number) or not is_test(self._path_of(number)):
+            if number is None or not self._symbols.has(number) or not is_test(self._symbols.path(number)):
                 continue
-            blob = self._repository.blob(self._repository.documents[number].key)
+            blob = self._symbols.blob(number)
             chunk = blob.chunks[position]
             text = "\n".join(blob.text.split("\n")[chunk.start_line - 1 : chunk.end_line])
             if not re.search(rf"\b{re.escape(names[-1])}\b", text):
                 continue
-            named = stem in basename(self._path_of(number)).lower()
+            named = stem in basename(self._symbols.path(number)).lower()
             owner = len(names) > 1 and re.search(rf"\b{re.escape(names[-2])}\b", text) is not None
             score = _TEST_WORTH * (1.0 + 0.3 * named + 0.3 * owner) - 0.05 * given
             lines = (chunk.start_line, min(chunk.end_line, chunk.start_line + _LONGEST - 1))
             yield _Snippet(
-                number, self._path_of(number), blob, lines, chunk.symbol, chunk.kind, score, f"tests {names[-1]}"
+                number, self._symbols.path(number), blob, lines, chunk.symbol, chunk.kind, score, f"tests {names[-1]}"
             )
             given += 1
             if given >= _TESTS:
@@ -335,17 +267,6 @@ class Context:
             else:
                 return counted
         return [int(len(text) / _CHARS_PER_TOKEN) + 1 for text in texts]
-
-
-def _names(line: str) -> Iterator[str]:
-    """Names that a line uses. A plain word counts where it is used as code: called, indexed, or a member of something.
-
-    Words of comments are plain words too; names with capitals or underscores are names wherever they stand.
-    """
-    for found in _NAME.finditer(line):
-        name = found["name"]
-        if not name.islower() or "_" in name.strip("_") or found["used"] or found["after"]:
-            yield name
 
 
 def _chunk_at(one: _Snippet) -> int:
