@@ -65,6 +65,10 @@ def test_a_pattern_filters(shared_shop: tuple[Engine, Path]) -> None:
     assert hits(shared_shop, "retry /attempts=\\d{7}/") == []
 
 
+def test_a_pattern_may_name_the_ends_of_a_hit(shared_shop: tuple[Engine, Path]) -> None:
+    assert "src/uploads.py" in {hit.path for hit in hits(shared_shop, "/\\Adef upload_picture/")}
+
+
 def test_a_pattern_alone_reads_through_everything(shared_shop: tuple[Engine, Path]) -> None:
     reply = ask(*shared_shop, "/def \\w+\\(self\\):/")
     assert {hit.path for hit in reply.hits} >= {"src/basket.py", "src/uploads.py"}

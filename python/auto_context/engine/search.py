@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -39,6 +40,7 @@ _LISTING_S = 2.0
 """How long a query of filters alone may read through the view."""
 _PATTERN_S = 1.0
 """How long a regular expression may take on all chunks of a search together."""
+_ENDS = re.compile(r"\\[AZzG]")
 _MOST_HITS = 200
 _NO_DEFINITIONS = frozenset({"key", "section", "rule", "element", "heading", "variable"})
 """Kinds of symbols that name a place, and are nothing that others use by that name."""
@@ -66,6 +68,7 @@ class Search:
         self._query: Query = parse(request.query, time.time())
         self._scope = Scope(repository, root, self._view, worktree.history, request, self._query)
         self._pattern_s = _PATTERN_S
+        self._files: dict[str, bool] = {}
         self._limit = max(0, min(request.limit, _MOST_HITS))
         self.other_model = False
         """Whether the query came back from another model than the one the vectors are of."""
@@ -229,12 +232,26 @@ class Search:
             return False
         if not (query.without or query.phrases or query.pattern):
             return True
+        if not self._file_may_have(path, blob):
+            return False
         text = chunk_lines(blob.text, chunk)
         if query.without and not set(query.without).isdisjoint([*words(text), *words(path)]):
             return False
         if not all(has_phrase(text, phrase) for phrase in query.phrases):
             return False
         return not query.pattern or self._has_pattern(text)
+
+    def _file_may_have(self, path: str, blob: Blob) -> bool:
+        """Whether a whole file has the phrases and the pattern: if not, none of its chunks needs a look."""
+        known = self._files.get(path)
+        if known is None:
+            query = self._query
+            known = all(has_phrase(blob.text, phrase) for phrase in query.phrases)
+            # The ends of the text are those of a chunk: in the file they are elsewhere.
+            if known and query.pattern and not _ENDS.search(query.pattern):
+                known = self._has_pattern(blob.text)
+            self._files[path] = known
+        return known
 
     def _has_pattern(self, text: str) -> bool:
         """Whether the pattern matches. All its searches share one allowance: what is left over is not looked at."""

@@ -28,9 +28,9 @@ _PUNCTUATION = re.compile(r"[(){}\[\];=<>|&+*%!^~]|::|->|=>|\.\w|,|:$|\w_\w")
 _STATEMENT = re.compile(
     r"[;{}]\s*$|^\s*(?:def|class|fn|func|function|local|let|const|var|val|return|if|for|while|import|from|pub|static|public|"
     r"private|async|await|export|type|struct|impl|use|package|#include|@\w+)\b.*[(){}\[\]=:;]"
-    r"|^\s*[\w.\[\]'\"]+\s*[-+*/|&]?=\s*\S"
 )
-_CODE_PUNCTUATION = 3
+_ASSIGNMENT = re.compile(r"\s*[\w.\[\]'\"]+\s*[-+*/|&]?=\s*\S")
+_CODE_PUNCTUATION, _ASSIGNMENT_PUNCTUATION = 3, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +90,6 @@ def intent_of(query: str) -> Intent:
 def _is_code(text: str) -> bool:
     """More punctuation than a sentence has, or a line that begins or ends as statements do."""
     marks = len(_PUNCTUATION.findall(text))
+    if marks >= _ASSIGNMENT_PUNCTUATION and _ASSIGNMENT.match(text):
+        return True
     return marks >= _CODE_PUNCTUATION and (marks >= len(text.split()) or bool(_STATEMENT.search(text)))

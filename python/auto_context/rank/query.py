@@ -113,7 +113,7 @@ def parse(typed: str, now: float) -> Query:
     place = _PLACE.search(text)
     if place and intent.kind in ("path", "code"):
         # The very line was named: nothing that merely resembles it comes first.
-        intent = replace(intent, path=INTENTS["path"].path)
+        intent = replace(INTENTS["path"], kind=intent.kind)
     return Query(
         text=text,
         intent=intent,

@@ -37,6 +37,8 @@ from auto_context.rank.intent import intent_of
         ("    at Shop.pay (lib/shop.js:10:5)", "code"),
         ("ValueError: not a number", "code"),
         ("items[0].price(x)", "code"),
+        ("self._cookies = cookies", "code"),
+        ("class hierarchy (base)", "prose"),
         ("what does (this) do, really", "prose"),
         ("return the first one", "prose"),
         ("who reads src/auth.py", "mixed"),
