@@ -134,7 +134,10 @@ def compare(new: Sequence[Row], old: Sequence[Row]) -> None:
         mine = [(a, b) for a, b in pairs if a.set == name]
         for mode in modes_of(name, [a for a, _ in mine]):
             for measure_name in ("ndcg10", "mrr", "recall10"):
-                differences = [a.measured[mode][measure_name] - b.measured[mode][measure_name] for a, b in mine]
+                # A file keeps four digits: what it rounds away is no difference.
+                differences = [
+                    round(a.measured[mode][measure_name], 4) - round(b.measured[mode][measure_name], 4) for a, b in mine
+                ]
                 mean, low, high = interval(differences)
                 sure = "" if low <= 0 <= high else "  *"
                 print(f"{name:10} {mode:5} {measure_name:8} {mean:+.4f} [{low:+.4f}, {high:+.4f}] n={len(mine)}{sure}")
