@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from posixpath import basename
 from typing import TYPE_CHECKING
 
@@ -18,14 +17,15 @@ from auto_context.engine.place import Place, find_place
 from auto_context.engine.repository import Repository
 from auto_context.engine.similar import alike_to
 from auto_context.engine.symbol_index import NAME, Defined, SymbolIndex, names_in
+from auto_context.engine.verify import OnDisk, look
 from auto_context.engine.views import Worktree
 from auto_context.engine.work import QUERY, Worker
 from auto_context.errors import AutoContextError
 from auto_context.rank import is_test
 from auto_context.rank.tokens import words
-from auto_context.source import Content, Root, read
-from auto_context.store.lexical import chunk_id
-from auto_context.store.records import CHUNK_BITS, Blob
+from auto_context.source import Root
+from auto_context.store.lexical import chunk_id, split_id
+from auto_context.store.records import Blob, chunk_at, chunk_lines
 from auto_context.types import ContextItem, ContextReply, ContextRequest
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ class Context:
         self._request = request
         self._place: Place = find_place(repository, root, worktree.view, request.path, request.line)
         self._symbols = SymbolIndex(repository, worktree.view, root.prefix, self._place)
+        self._looked: dict[str, OnDisk | None] = {}
         self._exact = True
 
     def run(self) -> ContextReply:
@@ -156,8 +157,8 @@ class Context:
     def _similar(self) -> Iterator[_Snippet]:
         like = alike_to(self._repository, self._root, self._worktree, self._place, [self._place.position])
         for item in like.candidates[:_SIMILAR]:
-            number = item.id >> CHUNK_BITS
-            blob = self._repository.blob(self._repository.documents[number].key)
+            number, _ = split_id(item.id)
+            blob = self._symbols.blob(number)
             lines = (item.start_line, item.end_line)
             score = _SIMILAR_WORTH * item.score
             yield _Snippet(number, item.path, blob, lines, item.symbol, item.kind, score, "similar")
@@ -176,7 +177,7 @@ class Context:
                 continue
             blob = self._symbols.blob(number)
             chunk = blob.chunks[position]
-            text = "\n".join(blob.text.split("\n")[chunk.start_line - 1 : chunk.end_line])
+            text = chunk_lines(blob.text, chunk)
             if not re.search(rf"\b{re.escape(names[-1])}\b", text):
                 continue
             named = stem in basename(self._symbols.path(number)).lower()
@@ -233,14 +234,13 @@ class Context:
 
     def _fresh(self, item: ContextItem, one: _Snippet) -> ContextItem | None:
         """A snippet is shown only as its file is now: one that changed since it was indexed is left out."""
-        entry = self._worktree.view.entries.get(one.path)
-        if entry is None:
+        if one.path not in self._looked:
+            self._looked[one.path] = look(str(self._root.top), one.path, self._worktree.view)
+        now = self._looked[one.path]
+        if now is None:
             return None
-        content = read(Path(self._root.top), one.path, entry.size + (1 << 20))
-        if not isinstance(content, Content):
-            return None
-        lines = [line.removesuffix("\r") for line in content.text.split("\n")[one.lines[0] - 1 : one.lines[1]]]
-        return item if "\n".join(lines) == item.text else None
+        same = now.same or "\n".join(now.lines[one.lines[0] - 1 : one.lines[1]]) == item.text
+        return item if same else None
 
     def _vectors(self, snippets: Sequence[_Snippet]) -> dict[tuple[int, int], Floats]:
         index = self._repository.vectors
@@ -270,8 +270,7 @@ class Context:
 
 
 def _chunk_at(one: _Snippet) -> int:
-    at = next((at for at, chunk in enumerate(one.blob.chunks) if chunk.end_line >= one.lines[0]), 0)
-    return chunk_id(one.number, at)
+    return chunk_id(one.number, chunk_at(one.blob.chunks, one.lines[0]))
 
 
 def _overlap(one: _Snippet, other: _Snippet) -> bool:

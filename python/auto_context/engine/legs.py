@@ -10,7 +10,7 @@ from auto_context.engine.repository import Repository
 from auto_context.engine.scope import Scope
 from auto_context.rank.query import Query
 from auto_context.store.lexical import chunk_id
-from auto_context.store.records import CHUNK_BITS
+from auto_context.store.records import CHUNK_BITS, chunk_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,9 +81,8 @@ class Legs:
 
     def _at_line(self, number: int, line: int) -> int:
         """The chunk of a document that holds a line, its last one when it is shorter."""
-        chunks = self._repository.blob(self._repository.documents[number].key).chunks
-        position = next((at for at, chunk in enumerate(chunks) if chunk.end_line >= line), max(0, len(chunks) - 1))
-        return chunk_id(number, position)
+        blob = self._repository.blob(self._repository.documents[number].key)
+        return chunk_id(number, chunk_at(blob.chunks, line))
 
     def vector(self, query: Floats, depth: int) -> Found:
         """By cosine similarity to a unit vector, float32 [dim]."""

@@ -8,7 +8,7 @@ from auto_context.engine.repository import Repository
 from auto_context.engine.views import View
 from auto_context.errors import AutoContextError
 from auto_context.source import Root, relative_path
-from auto_context.store.records import Blob
+from auto_context.store.records import Blob, chunk_at
 from auto_context.types import Chunk, Symbol
 
 
@@ -25,9 +25,7 @@ class Place(NamedTuple):
     @property
     def position(self) -> int:
         """Of the chunk that holds the line; the last one when the file is shorter."""
-        chunks = self.blob.chunks
-        at = next((at for at, chunk in enumerate(chunks) if chunk.end_line >= (self.line or 1)), None)
-        return at if at is not None else len(chunks) - 1
+        return chunk_at(self.blob.chunks, self.line or 1)
 
     @property
     def chunk(self) -> Chunk:

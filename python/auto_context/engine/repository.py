@@ -19,7 +19,7 @@ import numpy as np
 from auto_context.engine.views import View, Worktree
 from auto_context.errors import AutoContextError
 from auto_context.paths import private_dir
-from auto_context.store.lexical import LexicalChunk, LexicalIndex, chunk_id
+from auto_context.store.lexical import LexicalChunk, LexicalIndex, chunk_id, split_id
 from auto_context.store.records import Blob, Entry, blob_summary, document_id, unpack_blob
 from auto_context.store.sidecar import Sidecar
 from auto_context.store.vectors import VectorIndex, combine
@@ -122,6 +122,13 @@ class Repository:
         if data is None:
             raise AutoContextError("store_damaged", f"content {key.hex()} is missing from {self.folder}")
         return unpack_blob(data)
+
+    def chunk(self, chunk: int) -> tuple[Document, Blob, int] | None:
+        """What a chunk's id stands for: document, content and position; None when there is no such chunk."""
+        number, position = split_id(chunk)
+        document = self.documents[number]
+        blob = self.blob(document.key)
+        return (document, blob, position) if position < len(blob.chunks) else None
 
     def summary(self, key: bytes) -> tuple[int, str]:
         """Number of chunks of a stored content, and why it was cut by line windows, if it was."""

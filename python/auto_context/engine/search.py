@@ -16,7 +16,7 @@ from auto_context.engine.legs import Found, Legs
 from auto_context.engine.query_vectors import QueryVectors
 from auto_context.engine.repository import Repository
 from auto_context.engine.scope import Scope
-from auto_context.engine.verify import verify
+from auto_context.engine.verify import fresh_hits
 from auto_context.engine.views import View, Worktree
 from auto_context.engine.work import Result, Worker
 from auto_context.rank import Asked, Candidate, Fused, diversify, fuse, merge, rank
@@ -24,7 +24,7 @@ from auto_context.rank.query import Query, compiled, has_phrase, parse
 from auto_context.rank.tokens import words
 from auto_context.source import Root
 from auto_context.store.lexical import chunk_id
-from auto_context.store.records import CHUNK_BITS, Blob, chunk_lines
+from auto_context.store.records import Blob, chunk_lines
 from auto_context.types import Chunk, Hit, LegState, SearchReply, SearchRequest
 
 if TYPE_CHECKING:
@@ -205,11 +205,11 @@ class Search:
                 if not about_text and not set(words(path)) & set(query.without):
                     yield Candidate(item.id, path, 1, 1, "file", "", item.score, item.legs)
                 continue
-            document = self._repository.documents[item.id >> CHUNK_BITS]
-            blob = self._repository.blob(document.key)
-            position = item.id & ((1 << CHUNK_BITS) - 1)
-            if position < len(blob.chunks) and self._admits(document.path, blob.chunks[position], blob):
-                yield self._candidate(item, document.path, blob.chunks[position], blob)
+            found = self._repository.chunk(item.id)
+            if found is not None:
+                document, blob, position = found
+                if self._admits(document.path, blob.chunks[position], blob):
+                    yield self._candidate(item, document.path, blob.chunks[position], blob)
 
     def _candidate(self, item: Fused, path: str, chunk: Chunk, blob: Blob) -> Candidate:
         commit = self._worktree.history.of(path) if self._request.near else None
@@ -268,24 +268,10 @@ class Search:
             self._pattern_s -= time.monotonic() - began
 
     def _hits(self, ranked: Sequence[Candidate]) -> list[Hit]:
-        hits: list[Hit] = []
-        checked: dict[str, Any] = {}
-        prefix = len(self._root.prefix)
-        for item in ranked:
-            if len(hits) >= self._limit:
-                break
-            hit = verify(self._repository, self._view, str(self._root.top), self._query, item, checked)
-            if hit is not None:
-                commit = self._worktree.history.of(item.path)
-                hits.append(
-                    replace(
-                        hit,
-                        path=hit.path[prefix:],
-                        last_commit={"time": commit.time, "subject": commit.subject} if commit else None,
-                        explain=self._explain(item) if self._request.explain else None,
-                    )
-                )
-        return hits
+        found = fresh_hits(self._repository, self._worktree, self._root, self._query, ranked, self._limit)
+        if not self._request.explain:
+            return [hit for _, hit in found]
+        return [replace(hit, explain=self._explain(item)) for item, hit in found]
 
     def _explain(self, item: Candidate) -> dict[str, Any]:
         """Per leg rank and score, and what each step multiplied the score by."""

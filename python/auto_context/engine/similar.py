@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -13,15 +12,15 @@ from auto_context.engine.legs import Legs
 from auto_context.engine.place import Place, find_place
 from auto_context.engine.repository import Repository
 from auto_context.engine.scope import Scope
-from auto_context.engine.verify import verify
+from auto_context.engine.verify import fresh_hits
 from auto_context.engine.views import Worktree
 from auto_context.rank import STEPS, Asked, Candidate, demotion, diversify, fuse, rank
 from auto_context.rank.intent import INTENTS
 from auto_context.rank.query import Query
 from auto_context.rank.tokens import words
 from auto_context.source import Root
-from auto_context.store.records import CHUNK_BITS, chunk_lines
-from auto_context.types import Chunk, Hit, LegState, SearchRequest, SimilarReply, SimilarRequest
+from auto_context.store.records import chunk_lines
+from auto_context.types import Hit, LegState, SearchRequest, SimilarReply, SimilarRequest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,16 +64,21 @@ def alike_to(
     body = _body(repository, place, positions)
     found = {"lexical": legs.lexical(_DEPTH), "vector": [] if body is None else legs.vector(body, _DEPTH)}
     states: dict[str, LegState] = {"lexical": "ok", "vector": "ok" if body is not None else "empty"}
-    asked = set(positions)
     others: list[Candidate] = []
     copies: list[Candidate] = []
     hashes = {place.blob.hashes[at] for at in positions}
-    for candidate, digest in _candidates(repository, fuse(found, query.intent, _DEPTH)):
-        if candidate.id >> CHUNK_BITS == place.number and (candidate.id & ((1 << CHUNK_BITS) - 1)) in asked:
+    for item in fuse(found, query.intent, _DEPTH):
+        known = repository.chunk(item.id)
+        if known is None or (known[0].path == place.path and known[2] in positions):
             continue
-        if digest in hashes or _near_copy(repository, candidate, body):
+        document, blob, position = known
+        chunk = blob.chunks[position]
+        candidate = Candidate(
+            item.id, document.path, chunk.start_line, chunk.end_line, chunk.kind, chunk.symbol, item.score, item.legs
+        )
+        if blob.hashes[position] in hashes or _near_copy(repository, document.key, position, body):
             copies.append(candidate)
-        elif repository.documents[candidate.id >> CHUNK_BITS].key != place.key or candidate.path == place.path:
+        elif document.key != place.key or document.path == place.path:
             others.append(candidate)  # what else there is in a copy of the file is there already
     # A test is like tests: what is demoted elsewhere is not where one stands among its kind.
     off = [step for step in STEPS if step != "noise" or demotion(place.path) < 1.0]
@@ -92,29 +96,11 @@ def _body(repository: Repository, place: Place, positions: Sequence[int]) -> Flo
     return out
 
 
-def _near_copy(repository: Repository, candidate: Candidate, body: Floats | None) -> bool:
+def _near_copy(repository: Repository, key: bytes, position: int, body: Floats | None) -> bool:
     if body is None:
         return False
-    key = repository.documents[candidate.id >> CHUNK_BITS].key
     vectors = repository.body_vectors([key]).get(key)
-    return vectors is not None and float(vectors[candidate.id & ((1 << CHUNK_BITS) - 1)] @ body) >= _COPY
-
-
-def _candidates(repository: Repository, fused: Sequence[Any]) -> Iterator[tuple[Candidate, bytes]]:
-    for item in fused:
-        document = repository.documents[item.id >> CHUNK_BITS]
-        blob = repository.blob(document.key)
-        position = item.id & ((1 << CHUNK_BITS) - 1)
-        if position < len(blob.chunks):
-            yield (
-                as_candidate(item.id, document.path, blob.chunks[position], item.score, item.legs),
-                blob.hashes[position],
-            )
-
-
-def as_candidate(number: int, path: str, chunk: Chunk, score: float, legs: Collection[str]) -> Candidate:
-    """A chunk of a document, scored."""
-    return Candidate(number, path, chunk.start_line, chunk.end_line, chunk.kind, chunk.symbol, score, tuple(legs))
+    return vectors is not None and float(vectors[position] @ body) >= _COPY
 
 
 def similar(repository: Repository, root: Root, worktree: Worktree, request: SimilarRequest) -> SimilarReply:
@@ -127,17 +113,9 @@ def similar(repository: Repository, root: Root, worktree: Worktree, request: Sim
     place = find_place(repository, root, worktree.view, request.path, request.line)
     positions = range(len(place.blob.chunks)) if request.line is None else [place.position]
     like = alike_to(repository, root, worktree, place, positions)
-    checked: dict[str, Any] = {}
 
     def hits(candidates: Sequence[Candidate]) -> list[Hit]:
-        out: list[Hit] = []
-        for item in candidates:
-            if len(out) >= request.limit:
-                break
-            hit = verify(repository, worktree.view, str(root.top), like.query, item, checked)
-            if hit is not None:
-                out.append(replace(hit, path=hit.path[len(root.prefix) :]))
-        return out
+        return [hit for _, hit in fresh_hits(repository, worktree, root, like.query, candidates, request.limit)]
 
     first, last = place.blob.chunks[positions[0]], place.blob.chunks[positions[-1]]
     found, copies = hits(like.candidates), hits(like.copies)

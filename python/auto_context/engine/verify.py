@@ -4,27 +4,46 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from auto_context.engine.repository import Repository
-from auto_context.engine.views import View
+from auto_context.engine.views import View, Worktree
 from auto_context.rank import Candidate
 from auto_context.rank.focus import focus_lines
 from auto_context.rank.query import Query
-from auto_context.source import Content, read
-from auto_context.store.records import CHUNK_BITS
+from auto_context.source import Content, Root, read
+from auto_context.store.lexical import split_id
 from auto_context.types import Hit
 
 _LARGEST = 4 << 20
 """Bytes. A file that grew past this is not read for a reply."""
 
 
-class _OnDisk(NamedTuple):
+class OnDisk(NamedTuple):
     """A file now: whether its stat is the indexed one, and its lines when it is not."""
 
     same: bool
     lines: list[str]
+
+
+def fresh_hits(
+    repository: Repository, worktree: Worktree, root: Root, query: Query, ranked: Iterable[Candidate], limit: int
+) -> Iterator[tuple[Candidate, Hit]]:
+    """The hits of the first candidates whose files are still there, relative to the root, with their last commits."""
+    checked: dict[str, Any] = {}
+    given = 0
+    for item in ranked:
+        if given >= limit:
+            return
+        hit = verify(repository, worktree.view, str(root.top), query, item, checked)
+        if hit is not None:
+            given += 1
+            commit = worktree.history.of(item.path)
+            last = {"time": commit.time, "subject": commit.subject} if commit else None
+            yield item, replace(hit, path=hit.path[len(root.prefix) :], last_commit=last)
 
 
 def verify(
@@ -44,14 +63,14 @@ def verify(
         checked: files seen in this reply already, by path.
     """
     if item.path not in checked:
-        checked[item.path] = _look(top, item.path, view)
-    now: _OnDisk | None = checked[item.path]
+        checked[item.path] = look(top, item.path, view)
+    now: OnDisk | None = checked[item.path]
     entry = view.entries.get(item.path)
     if now is None or entry is None:
         return None
     if item.id < 0:
         return _hit(item, (1, 1), (1, 1), "", fresh=now.same, text="")
-    blob = repository.blob(repository.documents[item.id >> CHUNK_BITS].key)
+    blob = repository.blob(repository.documents[split_id(item.id)[0]].key)
     indexed = [line.removesuffix("\r") for line in blob.text.split("\n")[item.start_line - 1 : item.end_line]]
     start, lines, fresh = item.start_line, indexed, True
     if not now.same:
@@ -93,22 +112,23 @@ def _hit(
     )
 
 
-def _look(top: str, path: str, view: View) -> _OnDisk | None:
+def look(top: str, path: str, view: View) -> OnDisk | None:
+    """A file of a view as it is on disk; None when it is gone or no file any more. Read only when its stat differs."""
     full, entry = os.path.join(top, path), view.entries.get(path)
     try:
         info = os.lstat(full)
         if not stat.S_ISREG(info.st_mode) or entry is None:
             return None
         if entry.is_as(info.st_size, info.st_mtime_ns, info.st_ino):
-            return _OnDisk(same=True, lines=[])
+            return OnDisk(same=True, lines=[])
     except OSError:
         return None
     if not entry.key:
-        return _OnDisk(same=False, lines=[])
+        return OnDisk(same=False, lines=[])
     content = read(Path(top), path, _LARGEST)
     if not isinstance(content, Content):
         return None
-    return _OnDisk(same=False, lines=[line.removesuffix("\r") for line in content.text.removesuffix("\n").split("\n")])
+    return OnDisk(same=False, lines=[line.removesuffix("\r") for line in content.text.removesuffix("\n").split("\n")])
 
 
 def _find(lines: list[str], wanted: list[str], near: int) -> int | None:

@@ -69,11 +69,6 @@ class Query:
     place: tuple[str, int] | None = None
     """A file and a line that the text names, as a traceback does."""
 
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to look for."""
-        return not (self.text or self.pattern)
-
 
 @dataclass(slots=True)
 class _Parts:

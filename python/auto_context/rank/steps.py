@@ -200,6 +200,11 @@ _HEAD = 10
 _FURTHER = 0.75
 
 
+def _moved(item: Candidate, step: str, factor: float) -> Candidate:
+    """A candidate after a step, which it remembers when it moved."""
+    return item if factor == 1.0 else replace(item, score=item.score * factor, why=(*item.why, (step, factor)))
+
+
 def rank(asked: Asked, candidates: Sequence[Candidate], off: Collection[str] = ()) -> list[Candidate]:
     """Apply every step, then sort; ties keep a stable order by path and line."""
     ranked = list(candidates)
@@ -207,10 +212,7 @@ def rank(asked: Asked, candidates: Sequence[Candidate], off: Collection[str] = (
         if name in off:
             continue
         factors = step(asked, ranked)
-        ranked = [
-            item if factor == 1.0 else replace(item, score=item.score * factor, why=(*item.why, (name, factor)))
-            for item, factor in zip(ranked, factors, strict=True)
-        ]
+        ranked = [_moved(item, name, factor) for item, factor in zip(ranked, factors, strict=True)]
     return sorted(ranked, key=lambda item: (-item.score, item.path, item.start_line))
 
 
@@ -231,9 +233,7 @@ def diversify(candidates: Sequence[Candidate], most: int) -> list[Candidate]:
     for item in candidates:
         factor = _FURTHER ** counts[item.path]
         counts[item.path] += 1
-        ranked.append(
-            item if factor == 1.0 else replace(item, score=item.score * factor, why=(*item.why, ("diversity", factor)))
-        )
+        ranked.append(_moved(item, "diversity", factor))
     ranked.sort(key=lambda item: (-item.score, item.path, item.start_line))
     head: list[Candidate] = []
     rest: list[Candidate] = []

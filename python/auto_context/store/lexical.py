@@ -56,6 +56,7 @@ class LexicalIndex:
         if self.rebuilt:
             shutil.rmtree(folder, ignore_errors=True)
         self.generation = uuid.uuid4().hex if self.rebuilt else generation
+        self._stemmer = _stemmed().build()
         self._index = self._open()
 
     def _usable(self, generation: str) -> bool:
@@ -136,11 +137,11 @@ class LexicalIndex:
             tokens: of the text, with repeats.
             limit: how many.
         """
-        searcher, analyzer = self._index.searcher(), _stemmed().build()
+        searcher = self._index.searcher()
         total = searcher.num_docs + 1
         worth: dict[str, float] = {}
         for token, count in Counter(tokens).items():
-            stem = "".join(analyzer.analyze(token))
+            stem = self._stem(token)
             frequency = searcher.doc_freq("body", stem) if stem else 0
             if frequency > 1:
                 worth[token] = (1 + math.log(count)) * math.log(total / frequency)
@@ -185,13 +186,16 @@ class LexicalIndex:
             return None
         return tantivy.Query.boolean_query([(tantivy.Occur.Should, part) for part in parts])
 
+    def _stem(self, token: str) -> str:
+        """A token as the stemmed fields have it."""
+        return "".join(self._stemmer.analyze(token))
+
     def _strangers(self, searcher: tantivy.Searcher, tokens: Sequence[str]) -> list[str]:
         """The stems of the first few tokens that no chunk has: typed wrongly, maybe."""
-        analyzer = _stemmed().build()
         strangers = []
         for token in tokens:
             if len(token) in _TYPO_LENGTHS and token.isascii() and token.isalpha():
-                stem = "".join(analyzer.analyze(token))
+                stem = self._stem(token)
                 if not any(searcher.doc_freq(field, stem) for field in _STEMMED):
                     strangers.append(stem)
         return strangers[:_MOST_STRANGERS]
@@ -233,3 +237,8 @@ def _split() -> tantivy.TextAnalyzerBuilder:
 def chunk_id(doc: int, position: int) -> int:
     """The id of a chunk in memory, from the number of its document there."""
     return doc << CHUNK_BITS | position
+
+
+def split_id(chunk: int) -> tuple[int, int]:
+    """The number of a chunk's document, and its position there."""
+    return chunk >> CHUNK_BITS, chunk & ((1 << CHUNK_BITS) - 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgpack
@@ -109,6 +110,11 @@ def document_id(path: str, key: bytes) -> int:
     """A stable 60-bit id of one content at one path, the unit of both derived indexes."""
     digest = hashlib.blake2b(path.encode("utf-8", "surrogateescape") + b"\0" + key, digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 4
+
+
+def chunk_at(chunks: Sequence[Chunk], line: int) -> int:
+    """The position of the chunk that holds a line, of the last one when the file is shorter; 0 when there is none."""
+    return next((at for at, chunk in enumerate(chunks) if chunk.end_line >= line), max(0, len(chunks) - 1))
 
 
 def chunk_lines(text: str, chunk: Chunk) -> str:
