@@ -164,13 +164,15 @@ function M.run(command)
   -- A person asks: a fault said before is said again, and a remote plugin that gave up gets another try.
   notify.forget()
   host.retry()
-  local name, rest = command.args:match('^%s*(%S*)%s*(.-)%s*$')
+  -- The bang may stand behind the subcommand, as the manual writes it, or behind the command.
+  local name, mark, rest = command.args:match('^%s*([^%s!]*)(!?)%s*(.-)%s*$')
+  local bang = command.bang or mark == '!'
   if name == '' then
     return require('auto_context').open()
   end
   local subcommand = M.subcommands[name]
   if subcommand then
-    return subcommand.run(rest, command.bang)
+    return subcommand.run(rest, bang)
   end
   local near = require('auto_context.config').nearest(name, names())
   local advice = near and ('did you mean `%s`?'):format(near) or 'known: ' .. table.concat(names(), ', ')

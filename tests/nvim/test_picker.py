@@ -376,3 +376,11 @@ def test_a_row_says_its_last_commit(child: Child) -> None:
     open_picker(child, "RetryPolicy")
     wait_for_row(child, "src/uploads.py:")
     child.wait_for(lambda: " wide" in child.text() or " first" in child.text(), what="the subject of a commit")
+
+
+def test_similar_with_a_bang_is_like_the_whole_file(child: Child) -> None:
+    child.keys(":edit src/basket.py<CR>:12<CR>:AutoContext similar!<CR>")
+    child.wait_for(lambda: pane(child, "prompt"), what="the picker")
+    child.wait_for(lambda: "like basket.py ·" in child.text())
+    wait_for_row(child, "web/cart.ts:")
+    assert not any(row.startswith("src/basket.py:") for row in rows(child))
