@@ -151,6 +151,7 @@ def test_quickfix(child: Child) -> None:
 def test_moving_goes_round_and_shows_each_place(child: Child) -> None:
     open_picker(child, "picture")
     wait_for_row(child, "src/uploads.py:")
+    wait_for_meaning(child)  # from now on the rows stay as they are
     first = selected(child)
     child.keys("<Down>")
     second = selected(child)
