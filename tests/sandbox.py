@@ -18,6 +18,8 @@ REMOVED = (
     "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "VIRTUAL_ENV", "PYTHONPATH",
 )  # fmt: skip
 END_LIMIT_S = 10.0
+CACHE = Path(__file__).resolve().parents[1] / ".cache/auto-context"
+"""Models made ready once for all tests: what is in it depends on nothing but the models and this machine."""
 
 
 @contextlib.contextmanager
@@ -39,6 +41,7 @@ def sandboxed(folder: Path) -> Iterator[dict[str, str]]:
         "AUTO_CONTEXT_DATA_DIR": str(xdg["data"] / "auto-context"),
         "AUTO_CONTEXT_CONFIG_DIR": str(xdg["config"] / "auto-context"),
         "AUTO_CONTEXT_LOG_DIR": str(xdg["state"] / "auto-context"),
+        "AUTO_CONTEXT_CACHE_DIR": str(CACHE),
         "AUTO_CONTEXT_RUNTIME_DIR": runtime,
         "GIT_CONFIG_GLOBAL": str(folder / "gitconfig"),
         "GIT_CONFIG_NOSYSTEM": "1",

@@ -44,6 +44,12 @@ def data_dir() -> Path:
     return Path(override) if override else _xdg("XDG_DATA_HOME", ".local/share") / "auto-context"
 
 
+def cache_dir() -> Path:
+    """What can be made again, as models made ready: ``$AUTO_CONTEXT_CACHE_DIR``, else ``$XDG_CACHE_HOME/auto-context``."""
+    override = os.environ.get("AUTO_CONTEXT_CACHE_DIR")
+    return Path(override) if override else _xdg("XDG_CACHE_HOME", ".cache") / "auto-context"
+
+
 def log_dir() -> Path:
     """Rotating logs: ``$AUTO_CONTEXT_LOG_DIR``, else ``$XDG_STATE_HOME/auto-context``."""
     override = os.environ.get("AUTO_CONTEXT_LOG_DIR")

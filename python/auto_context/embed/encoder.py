@@ -93,9 +93,14 @@ class Encoder:
         for at in range(0, len(texts), _TEXTS_PER_TOKENISING):
             tokens.extend(self._tokenise(texts[at : at + _TEXTS_PER_TOKENISING], kind))
             yield
-        vectors = np.zeros((len(texts), self.spec.dim), np.float32)
-        for batch in batches([self._padded(len(ids)) for ids in tokens], self._step_tokens):
-            vectors[batch] = self._forward([tokens[at] for at in batch])
+        vectors = yield from self.encode_ids_steps(tokens)
+        return vectors
+
+    def encode_ids_steps(self, rows: Sequence[list[int]]) -> Generator[None, None, Vectors]:
+        """Embed texts given as token ids, special tokens included; else as ``encode_steps``."""
+        vectors = np.zeros((len(rows), self.spec.dim), np.float32)
+        for batch in batches([self._padded(len(ids)) for ids in rows], self._step_tokens):
+            vectors[batch] = self._forward([rows[at] for at in batch])
             yield
         return vectors
 

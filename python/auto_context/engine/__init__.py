@@ -64,7 +64,7 @@ class Engine:
     ) -> None:
         self._settings = settings
         self._stores = private_dir(data_dir) / "stores"
-        self._own_worker = LocalWorker(settings, data_dir / "models") if worker is None else None
+        self._own_worker = LocalWorker(settings) if worker is None else None
         self._worker: Worker = worker or self._own_worker  # type: ignore[assignment]  # one of the two is there
         self._refresh = refresh
         self._lock = threading.Lock()

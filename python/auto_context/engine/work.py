@@ -61,7 +61,7 @@ class Scheduler:
         self, settings: Settings, cache_dir: Path | None = None, on_step: Callable[[], None] = lambda: None
     ) -> None:
         self._settings = settings
-        self._cache_dir = cache_dir or paths.data_dir() / "models"
+        self._cache_dir = cache_dir or paths.cache_dir() / "models"
         self._on_step = on_step
         self._wake = threading.Condition()
         self._queues: tuple[deque[_Job], ...] = (deque(), deque(), deque())

@@ -195,6 +195,7 @@ class ServiceClient:
         environment = {
             **os.environ,
             "AUTO_CONTEXT_CONFIG_DIR": os.path.abspath(paths.config_dir()),
+            "AUTO_CONTEXT_CACHE_DIR": os.path.abspath(paths.cache_dir()),
             "AUTO_CONTEXT_LOG_DIR": log_dir,
             "AUTO_CONTEXT_RUNTIME_DIR": os.path.dirname(self._socket),
         }

@@ -82,7 +82,7 @@ def run(data_dir: Path) -> int:
         return 0
     log_file = start_log(paths.log_dir())
     settings = config.load(paths.config_dir())
-    worker = WorkerProcess(paths.config_dir(), data_dir / "models")
+    worker = WorkerProcess(paths.config_dir(), paths.cache_dir() / "models")
     service = Service(lambda refresh: Engine(data_dir, settings, worker, refresh), worker, log_file)
     listener = bind(stem.with_suffix(".sock"))
     app = create_app(service)
