@@ -23,6 +23,8 @@ class Settings:
 
     model: str = "all-MiniLM-L6-v2"
     """The embedding model: the bundled one, a folder, or a name in the local Hugging Face cache."""
+    static_model: str = ""
+    """A ready-made static model: a folder, or a name in that cache. Empty: one distilled from ``model``."""
     max_file_bytes: int = 1_048_576
     """Larger files are found by name only."""
     exclude: tuple[str, ...] = ()

@@ -103,8 +103,8 @@ def load_spec(folder: Path, cache_dir: Path) -> ModelSpec:
     max_length = _max_length(sentence, _object(base / "tokenizer_config.json"), config)
     lower_case = bool(sentence.get("do_lower_case"))
     identity = [
-        *(_file_hash(path, cache_dir) for path in weights),
-        *(_file_hash(base / name, None) for name in ("config.json", "tokenizer.json")),
+        *(file_hash(path, cache_dir) for path in weights),
+        *(file_hash(base / name, None) for name in ("config.json", "tokenizer.json")),
         *(pooling, query, document, max_length, lower_case, COMPOSITION_VERSION),
     ]
     return ModelSpec(
@@ -152,7 +152,7 @@ def verify_bundled(cache_dir: Path | None = None) -> None:
         AutoContextError: ``model_missing`` or ``model_invalid``.
     """
     path = _bundled_folder() / "model.safetensors"
-    found = _file_hash(path, cache_dir)
+    found = file_hash(path, cache_dir)
     if found != BUNDLED_SHA256:
         raise AutoContextError(
             "model_invalid",
@@ -287,7 +287,7 @@ def _require_known_architecture(config: dict[str, Any], folder: Path) -> None:
     raise AutoContextError("model_invalid", f"{folder} needs code of its own (model type {kind}); that is never run")
 
 
-def _file_hash(path: Path, cache_dir: Path | None) -> str:
+def file_hash(path: Path, cache_dir: Path | None) -> str:
     """SHA-256 of a file, remembered by its stat when there is a ``cache_dir``.
 
     Raises:
