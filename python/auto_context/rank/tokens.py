@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import string
+import sys
 from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import TypeVar
@@ -18,7 +19,7 @@ _PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_A-Za-z]
 _ASCII_WORDS = bytes(byte if chr(byte) in string.ascii_letters + string.digits + "_" else 32 for byte in range(256))
 """Spaces for what is no word character."""
 _LONGEST = 60
-_MOST_WORDS = 1 << 15
+_MOST_WORDS = 1 << 16
 _SHORTEST_STEM = 3
 _STOP = frozenset(
     "a an and any are as at be by can do does for from get has have how i if in into is it its of on or our "  # noqa: SIM905 - people read it
@@ -39,7 +40,7 @@ def words(text: str) -> list[str]:
 class Lexicon:
     """Words of many texts, each distinct one taken apart once.
 
-    For one thread. It holds at most some tens of thousands of words (16 MB), then forgets them all.
+    For one thread. It holds at most ``most`` words (of the default number 25 MB), then forgets them all.
     """
 
     def __init__(self, most: int = _MOST_WORDS) -> None:
@@ -48,26 +49,29 @@ class Lexicon:
         Args:
             most: distinct words to remember.
         """
-        self._joined = _Memo(_joined, most)
-        self._parts = _Memo(_parts, most)
+        self._memo = _Memo(_both, most)
 
     @property
     def distinct(self) -> int:
         """How many words it remembers."""
-        return max(len(self._joined), len(self._parts))
+        return len(self._memo)
 
     def joined(self, text: str, limit: int = 0) -> str:
         """The ``words`` of a text with a space between, the first ``limit`` of them when that is given."""
-        return _joined_by(self._joined, _split(text), limit)
+        memo = self._memo
+        return _cut(" ".join([said for word in _split(text) if (said := memo[word][0])]), limit)
 
     def parts(self, text: str) -> list[str]:
         """The words of a text, of a compound one only its parts: what vectors of plain words know. Repeats kept."""
-        return list(chain.from_iterable(map(self._parts.__getitem__, _split(text))))
+        memo = self._memo
+        return [part for word in _split(text) for part in memo[word][1]]
 
     def read(self, text: str, limit: int = 0) -> tuple[str, list[str]]:
         """``joined`` and ``parts``, looking at the text once."""
-        found = _split(text)
-        return _joined_by(self._joined, found, limit), list(chain.from_iterable(map(self._parts.__getitem__, found)))
+        memo = self._memo
+        found = [memo[word] for word in _split(text)]
+        joined = " ".join([said for said, _ in found if said])
+        return _cut(joined, limit), [part for _, parts in found for part in parts]
 
 
 class _Memo(dict[str, _T]):
@@ -97,26 +101,22 @@ def _taken(word: str) -> tuple[str, ...]:
     """A word and its parts, nothing when it is too long to be one that people write."""
     if len(word) > _LONGEST:
         return ()
-    whole = word.lower()
     if word.isascii() and word.islower() and word.isalpha():
-        return (whole,)
-    parts = [part.lower() for part in _PART.findall(word)]
+        return (sys.intern(word),)
+    whole = word.lower()
+    parts = [sys.intern(part.lower()) for part in _PART.findall(word)]
     return (whole,) if parts == [whole] else (whole, *parts)
 
 
-def _joined(word: str) -> str:
-    return " ".join(_taken(word))
-
-
-def _parts(word: str) -> tuple[str, ...]:
+def _both(word: str) -> tuple[str, tuple[str, ...]]:
+    """A word with its parts in one text, and what stands for it among plain words."""
     taken = _taken(word)
     # Underscores alone have no part, and are no word.
-    return taken if len(taken) == 1 and taken[0].strip("_") else taken[1:]
+    return " ".join(taken), taken if len(taken) == 1 and taken[0].strip("_") else taken[1:]
 
 
-def _joined_by(memo: _Memo[str], found: list[str], limit: int) -> str:
-    text = " ".join(filter(None, map(memo.__getitem__, found)))
-    return " ".join(text.split(" ", limit)[:limit]) if 0 < limit <= text.count(" ") else text
+def _cut(joined: str, limit: int) -> str:
+    return " ".join(joined.split(" ", limit)[:limit]) if 0 < limit <= joined.count(" ") else joined
 
 
 _TAKEN = _Memo(_taken, _MOST_WORDS)
