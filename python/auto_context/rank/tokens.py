@@ -7,36 +7,119 @@ name, the parts find it from prose.
 from __future__ import annotations
 
 import re
+import string
+import sys
 from collections.abc import Callable, Iterable
+from itertools import chain
+from typing import TypeVar
 
 _WORD = re.compile(r"\w+")
 # An acronym before a capitalised word, a capitalised or lower-case run, a rest in capitals, digits, other scripts.
 _PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_A-Za-z]+")
+_ASCII_WORDS = bytes(byte if chr(byte) in string.ascii_letters + string.digits + "_" else 32 for byte in range(256))
+"""Spaces for what is no word character."""
 _LONGEST = 60
+_MOST_WORDS = 1 << 16
 _SHORTEST_STEM = 3
 _STOP = frozenset(
     "a an and any are as at be by can do does for from get has have how i if in into is it its of on or our "  # noqa: SIM905 - people read it
     "so that the their then there this to us was we were what when where which who why will with you".split()
 )
 
+_T = TypeVar("_T")
+
 
 def words(text: str) -> list[str]:
     """Every word of a text and its parts, lower-cased, in order, repeats kept (they are term frequency)."""
     out: list[str] = []
-    for match in _WORD.finditer(text):
-        word = match.group()
-        if len(word) > _LONGEST:
-            continue
-        whole = word.lower()
-        out.append(whole)
-        if word.isascii() and (word.islower() or word.isdigit()) and "_" not in word and word.isalpha():
-            continue
-        parts = _PART.findall(word)
-        if len(parts) > 1:
-            out.extend(part.lower() for part in parts)
-        elif parts and parts[0].lower() != whole:
-            out.append(parts[0].lower())
+    for word in _split(text):
+        out += _TAKEN[word]
     return out
+
+
+class Lexicon:
+    """Words of many texts, each distinct one taken apart once.
+
+    For one thread. It holds at most ``most`` words (of the default number 25 MB), then forgets them all.
+    """
+
+    def __init__(self, most: int = _MOST_WORDS) -> None:
+        """Remember nothing yet.
+
+        Args:
+            most: distinct words to remember.
+        """
+        self._memo = _Memo(_both, most)
+
+    @property
+    def distinct(self) -> int:
+        """How many words it remembers."""
+        return len(self._memo)
+
+    def joined(self, text: str, limit: int = 0) -> str:
+        """The ``words`` of a text with a space between, the first ``limit`` of them when that is given."""
+        memo = self._memo
+        return _cut(" ".join([said for word in _split(text) if (said := memo[word][0])]), limit)
+
+    def parts(self, text: str) -> list[str]:
+        """The words of a text, of a compound one only its parts: what vectors of plain words know. Repeats kept."""
+        memo = self._memo
+        return [part for word in _split(text) for part in memo[word][1]]
+
+    def read(self, text: str, limit: int = 0) -> tuple[str, list[str]]:
+        """``joined`` and ``parts``, looking at the text once."""
+        memo = self._memo
+        found = [memo[word] for word in _split(text)]
+        joined = " ".join([said for said, _ in found if said])
+        return _cut(joined, limit), [part for _, parts in found for part in parts]
+
+
+class _Memo(dict[str, _T]):
+    """What is made of each word, made when it is first asked for."""
+
+    def __init__(self, make: Callable[[str], _T], most: int) -> None:
+        super().__init__()
+        self._make, self._most = make, most
+
+    def __missing__(self, word: str) -> _T:
+        made = self._make(word)
+        if len(word) <= _LONGEST:
+            if len(self) >= self._most:
+                self.clear()
+            self[word] = made
+        return made
+
+
+def _split(text: str) -> list[str]:
+    """The runs of word characters. Of ASCII a third of the time that the expression takes."""
+    if text.isascii():
+        return text.encode().translate(_ASCII_WORDS).decode().split()
+    return _WORD.findall(text)
+
+
+def _taken(word: str) -> tuple[str, ...]:
+    """A word and its parts, nothing when it is too long to be one that people write."""
+    if len(word) > _LONGEST:
+        return ()
+    if word.isascii() and word.islower() and word.isalpha():
+        return (sys.intern(word),)
+    whole = word.lower()
+    parts = [sys.intern(part.lower()) for part in _PART.findall(word)]
+    return (whole,) if parts == [whole] else (whole, *parts)
+
+
+def _both(word: str) -> tuple[str, tuple[str, ...]]:
+    """A word with its parts in one text, and what stands for it among plain words."""
+    taken = _taken(word)
+    # Underscores alone have no part, and are no word.
+    return " ".join(taken), taken if len(taken) == 1 and taken[0].strip("_") else taken[1:]
+
+
+def _cut(joined: str, limit: int) -> str:
+    return " ".join(joined.split(" ", limit)[:limit]) if 0 < limit <= joined.count(" ") else joined
+
+
+_TAKEN = _Memo(_taken, _MOST_WORDS)
 
 
 def query_words(text: str, *, every: bool = False) -> list[str]:

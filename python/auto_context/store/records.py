@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgpack
@@ -119,4 +120,10 @@ def chunk_at(chunks: Sequence[Chunk], line: int) -> int:
 
 def chunk_lines(text: str, chunk: Chunk) -> str:
     """A chunk's own text. Lines end at a line feed only, as editors count them."""
-    return "\n".join(text.split("\n")[chunk.start_line - 1 : chunk.end_line])
+    return "\n".join(_lines(text)[chunk.start_line - 1 : chunk.end_line])
+
+
+@lru_cache(maxsize=2)
+def _lines(text: str) -> list[str]:
+    """Lines of the file whose chunks are asked for, split once and not per chunk."""
+    return text.split("\n")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from auto_context.rank.tokens import query_words, words
+from auto_context.rank.tokens import Lexicon, query_words, words
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,30 @@ def test_words(text: str, expected: list[str]) -> None:
 def test_query_words_drop_what_says_nothing_unless_nothing_else_is_there() -> None:
     assert query_words("where do we retry a Retry") == ["retry"]
     assert query_words("what is this") == ["what", "is", "this"]
+
+
+TEXTS = ["RetryPolicy.max_tries = 3", "größe ²x  ÄB_c1", "_ __ a_ " + "x" * 61 + " b", "\udcff/a\x0cb\x85c", ""]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_lexicon_has_the_same_words_in_either_reading(text: str) -> None:
+    lexicon = Lexicon()
+    assert lexicon.joined(text) == " ".join(words(text))
+    for limit in range(1, 9):
+        assert lexicon.joined(text, limit) == " ".join(words(text)[:limit])
+        assert lexicon.read(text, limit) == (lexicon.joined(text, limit), lexicon.parts(text))
+
+
+def test_vectors_are_of_the_parts_of_a_compound_word_and_of_a_plain_word_itself() -> None:
+    assert Lexicon().parts("RetryPolicy.retry(max_tries, _x, __, HTTP2, Plain)") == (
+        ["retry", "policy", "retry", "max", "tries", "x", "http", "2", "plain"]
+    )
+
+
+def test_a_lexicon_that_had_to_forget_still_knows_every_word() -> None:
+    text = " ".join(f"word{at} aB{at}" for at in range(50)) + " " + "x" * 61
+    few, many = Lexicon(most=7), Lexicon()
+    assert few.read(text) == many.read(text)
+    assert few.read(text) == many.read(text)
+    assert few.distinct <= 7
+    assert many.distinct == 100
