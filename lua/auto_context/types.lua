@@ -44,7 +44,7 @@
 ---@field branch string
 ---@field took_ms number
 ---@field legs table<string, auto_context.LegState>
----@field coverage number fraction of the chunks that have a vector
+---@field coverage table<string, number> share of the chunks that each leg can find
 ---@field hits auto_context.Hit[]
 
 ---@class auto_context.SearchParams

@@ -45,7 +45,7 @@ def data_dir() -> Path:
 
 
 def cache_dir() -> Path:
-    """What can be made again, as models made ready: ``$AUTO_CONTEXT_CACHE_DIR``, else ``$XDG_CACHE_HOME/auto-context``."""
+    """What can be made again: models made ready. ``$AUTO_CONTEXT_CACHE_DIR``, else ``$XDG_CACHE_HOME/auto-context``."""
     override = os.environ.get("AUTO_CONTEXT_CACHE_DIR")
     return Path(override) if override else _xdg("XDG_CACHE_HOME", ".cache") / "auto-context"
 

@@ -9,7 +9,7 @@ LegState = Literal["ok", "partial", "pending", "loading", "down", "empty", "off"
 """What became of one search leg.
 
 ok: answered for the whole view. partial: answered, but some chunks have no vector yet. pending: the query's
-embedding did not come within ``wait_ms``. loading: the model is being loaded. down: the worker failed.
+embedding did not come within ``wait_ms``. loading: the model is being loaded or distilled. down: the worker failed.
 empty: nothing to search yet. off: this kind of query does not use it.
 """
 
@@ -110,8 +110,8 @@ class SearchReply:
     branch: str
     took_ms: float
     legs: dict[str, LegState]
-    coverage: float
-    """Fraction of the view's chunks that have a vector, 0 to 1."""
+    coverage: dict[str, float]
+    """Share of the view's chunks that each leg can find, 0 to 1."""
     hits: list[Hit]
 
     def to_dict(self) -> dict[str, Any]:
@@ -206,15 +206,21 @@ class ContextReply:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an update is. ``eta_s`` is None while unknown."""
+    """How far an update is. ``eta_s`` is None while unknown; while reading it is of the reading alone."""
 
-    phase: Literal["scan", "chunk", "embed", "done"]
+    phase: Literal["scan", "chunk", "static", "embed", "done"]
+    """From ``embed`` on everything is searchable by words, names and static vectors."""
     files_done: int = 0
     files_total: int = 0
+    """Files to read: those that moved."""
     chunks_done: int = 0
+    """Chunks of the view with a vector of the transformer."""
     chunks_total: int = 0
     percent: float = 0.0
     eta_s: float | None = None
+    coverage: dict[str, float] = field(default_factory=dict)
+    """Share of the view's chunks that each leg can find, 0 to 1."""
+    tokens_per_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +244,12 @@ class UpdateReport:
     took_s: float
     stages_s: dict[str, float] = field(default_factory=dict)
     pending_chunks: int = 0
-    """Chunks still without a vector (the worker was down): they wait on disk for the next update."""
+    """Chunks still without a vector of the transformer (the worker was down, or it was not asked for): they wait on
+    disk for the next update."""
+    coverage: dict[str, float] = field(default_factory=dict)
+    """As in ``Progress``."""
+    tokens: int = 0
+    """What the transformer read."""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form of every edge."""
@@ -256,6 +267,7 @@ class RepositoryStatus:
     files: int
     chunks: int
     vectors: int
+    static_vectors: int
     skipped: dict[str, int]
     fallbacks: dict[str, int]
     updated_at: float

@@ -8,12 +8,13 @@ import pytest
 from auto_context.config import Settings
 from auto_context.engine import Engine
 from auto_context.engine.work import LocalWorker
+from sandbox import CACHE
 from support import OpenEngine, make_shop
 
 
 @pytest.fixture(scope="session")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalWorker]:
-    shared = LocalWorker(Settings(), tmp_path_factory.mktemp("models"))
+def worker() -> Iterator[LocalWorker]:
+    shared = LocalWorker(Settings(), CACHE / "models")
     yield shared
     shared.close()
 

@@ -12,6 +12,7 @@ from auto_context.engine import Engine
 from auto_context.engine.work import BULK, LocalWorker, WorkerState
 from auto_context.errors import AutoContextError
 from auto_context.types import SearchReply, SearchRequest
+from sandbox import CACHE
 from support import OpenEngine
 
 
@@ -33,6 +34,9 @@ class Flaky:
             return future
         return future if op in self.hangs else self._worker.submit(op, params, priority)
 
+    def depth(self, op: str) -> int:
+        return self._worker.depth(op)
+
     def close(self) -> None:
         """The real one is closed by its owner."""
 
@@ -52,9 +56,9 @@ def test_words_and_names_are_indexed_without_a_model(open_engine: OpenEngine, fl
     report = engine.update(shop)
     assert report.pending_chunks == report.chunks > 0
     reply = ask(engine, shop, "RetryPolicy", wait_ms=5000)
-    assert reply.legs == {"lexical": "ok", "path": "ok", "vector": "down"}
+    assert reply.legs == {"lexical": "ok", "path": "ok", "static": "ok", "vector": "down"}
     assert reply.hits[0].path == "src/uploads.py"
-    assert reply.coverage == 0.0
+    assert reply.coverage == {"lexical": 1.0, "path": 1.0, "static": 1.0, "vector": 0.0}
     assert ask(engine, shop, "cart.ts").hits[0].path == "web/cart.ts"
 
 
@@ -116,13 +120,11 @@ def test_a_failed_query_is_asked_again(open_engine: OpenEngine, flaky: Flaky, sh
     assert ask(engine, shop, "money back", wait_ms=60_000).legs["vector"] == "ok"
 
 
-def test_another_model_embeds_anew_and_is_never_mixed(
-    open_engine: OpenEngine, shop: Path, tiny_model: Path, tmp_path: Path
-) -> None:
+def test_another_model_embeds_anew_and_is_never_mixed(open_engine: OpenEngine, shop: Path, tiny_model: Path) -> None:
     first = open_engine().update(shop)
     refreshed: list[Path] = []
     settings = Settings(model=str(tiny_model))
-    other = LocalWorker(settings, tmp_path / "models")
+    other = LocalWorker(settings, CACHE / "models")
     try:
         engine = open_engine(settings, worker=other, refresh=lambda root, _: refreshed.append(root))
         reply = ask(engine, shop, "auth flow", wait_ms=60_000)
@@ -138,11 +140,9 @@ def test_another_model_embeds_anew_and_is_never_mixed(
     assert (back.embedded_chunks, back.embedded_paths) == (0, 0)
 
 
-def test_a_model_that_is_not_there_is_named_and_words_still_work(
-    open_engine: OpenEngine, shop: Path, tmp_path: Path
-) -> None:
+def test_a_model_that_is_not_there_is_named_and_words_still_work(open_engine: OpenEngine, shop: Path) -> None:
     settings = Settings(model="nobody/has-this-model")
-    worker = LocalWorker(settings, tmp_path / "models")
+    worker = LocalWorker(settings, CACHE / "models")
     try:
         engine = open_engine(settings, worker=worker)
         with pytest.raises(AutoContextError) as caught:

@@ -72,7 +72,7 @@ def test_a_pattern_may_name_the_ends_of_a_hit(shared_shop: tuple[Engine, Path]) 
 def test_a_pattern_alone_reads_through_everything(shared_shop: tuple[Engine, Path]) -> None:
     reply = ask(*shared_shop, "/def \\w+\\(self\\):/")
     assert {hit.path for hit in reply.hits} >= {"src/basket.py", "src/uploads.py"}
-    assert reply.legs == {"lexical": "ok", "path": "off", "vector": "off"}
+    assert reply.legs == {"lexical": "ok", "path": "off", "static": "off", "vector": "off"}
 
 
 def test_filters_alone_list_what_passes(shared_shop: tuple[Engine, Path]) -> None:

@@ -30,7 +30,7 @@ def ask(engine: Engine, root: Path, query: str, **options: object) -> SearchRepl
 def test_the_first_hit(shared_shop: tuple[Engine, Path], query: str, path: str, symbol: str) -> None:
     engine, root = shared_shop
     reply = ask(engine, root, query)
-    assert reply.legs == {"lexical": "ok", "path": "ok", "vector": "ok"}
+    assert reply.legs == {"lexical": "ok", "path": "ok", "static": "ok", "vector": "ok"}
     assert reply.hits[0].path == path
     assert symbol in reply.hits[0].symbol
 
@@ -49,7 +49,7 @@ def test_hits_quote_the_file_and_say_who_found_them(shared_shop: tuple[Engine, P
     engine, root = shared_shop
     reply = ask(engine, root, "RetryPolicy")
     assert reply.branch == "main"
-    assert reply.coverage == 1.0
+    assert set(reply.coverage.values()) == {1.0}
     for hit in reply.hits:
         lines = (root / hit.path).read_text().split("\n")[hit.start_line - 1 : hit.end_line]
         assert hit.text == "\n".join(lines)

@@ -17,7 +17,7 @@ def test_like_a_chunk(shared_shop: tuple[Engine, Path]) -> None:
     reply = engine.similar(SimilarRequest(str(root), "src/basket.py", 12))
     assert reply.path == "src/basket.py"
     assert reply.start_line <= 12 <= reply.end_line
-    assert reply.legs == {"lexical": "ok", "vector": "ok"}
+    assert reply.legs == {"lexical": "ok", "static": "ok", "vector": "ok"}
     assert "web/cart.ts" in [hit.path for hit in reply.hits[:5]]
     own = [hit for hit in reply.hits if hit.path == "src/basket.py"]
     assert all(hit.start_line > reply.end_line or hit.end_line < reply.start_line for hit in own)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from auto_context.engine import REFRESH_AFTER_S, Engine
+from auto_context.engine import REFRESH_AFTER_S, Engine, Options
 from auto_context.errors import AutoContextError
 from auto_context.types import Progress, SearchRequest
 from support import OpenEngine, git
@@ -190,7 +190,7 @@ def test_a_cancelled_update_goes_on_where_it_was(open_engine: OpenEngine, shop: 
             cancel.set()
 
     with pytest.raises(AutoContextError) as caught:
-        engine.update(shop, cancel=cancel, progress=stop_when_embedding)
+        engine.update(shop, options=Options(cancel, stop_when_embedding))
     assert caught.value.code == "cancelled"
     assert paths(engine, shop, "RetryPolicy")[0] == "src/uploads.py"
     report = engine.update(shop)
@@ -211,7 +211,7 @@ def test_a_branch_switch_in_the_middle_of_an_update_starts_it_over(engine: Engin
         if progress.phase == "embed" and not switched:
             switched.append(git(shop, "switch", "-q", "feature"))
 
-    report = engine.update(shop, progress=switch_when_embedding)
+    report = engine.update(shop, options=Options(progress=switch_when_embedding))
     assert switched
     assert report.branch == "feature"
     assert report.pending_chunks == 0

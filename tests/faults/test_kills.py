@@ -9,7 +9,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 import pytest
 
@@ -52,11 +51,12 @@ def content_of(data: Path, root: Path) -> dict[str, Any]:
     repository = open_repository(data / "stores", str((root / ".git").resolve()), create=False)
     assert repository is not None
     view = repository.worktree(str(root)).view
-    repository.use_last_model()
+    repository.use_last_models()
     keys = sorted({entry.key for entry in view.entries.values() if entry.key})
     content = {
         "entries": {path: (entry.key, entry.chunks, entry.reason) for path, entry in view.entries.items()},
-        "vectors": {key: vectors.astype(np.float32) for key, vectors in repository.body_vectors(keys).items()},
+        "vectors": repository.vector.body_vectors(keys),
+        "static": repository.static.body_vectors(keys),
         "unlexed": repository.unlexed(view),
     }
     repository.close()

@@ -98,7 +98,7 @@ def test_a_late_answer_to_an_older_query_is_dropped(child: Child) -> None:
     child.lua("""
         for i = 1, #_G.searches - 1 do
           require('auto_context.rpc')._reply(_G.searches[i], vim.NIL, {
-            query = 'x', root = '/', branch = 'other', legs = { vector = 'ok' }, coverage = 1, took_ms = 1,
+            query = 'x', root = '/', branch = 'other', legs = { vector = 'ok' }, coverage = { vector = 1 }, took_ms = 1,
             hits = { { path = 'late.py', start_line = 1, end_line = 1, focus = { 1, 1 }, symbol = '', kind = '',
                        language = '', score = 1, legs = {}, fresh = true, text = '' } } })
         end

@@ -43,7 +43,7 @@ def test_hits_none_and_errors_have_their_exit_status(shop: Path) -> None:
 def test_json_has_the_documented_keys(shop: Path) -> None:
     reply = json.loads(run("search", "basket", "--root", str(shop), "--json", "--limit", "3").stdout)
     assert list(reply) == ["query", "root", "branch", "took_ms", "legs", "coverage", "hits"]
-    assert set(reply["legs"]) == {"lexical", "path", "vector"}
+    assert set(reply["legs"]) == {"lexical", "path", "static", "vector"}
     assert len(reply["hits"]) == 3
     assert list(reply["hits"][0]) == [
         "path", "start_line", "end_line", "focus", "symbol", "kind", "language", "score", "legs", "fresh", "text",
@@ -89,9 +89,9 @@ def test_wrong_usage_is_status_2_without_a_traceback(arguments: list[str]) -> No
 def test_a_folder_that_was_never_indexed_is_indexed_first(tmp_path: Path, client: ServiceClient) -> None:
     assert client
     folder = make_shop(tmp_path / "fresh")
-    done = run("search", "auth flow", "--root", str(folder), "--limit", "1")
+    done = run("search", "RetryPolicy", "--root", str(folder), "--limit", "1")
     assert done.returncode == 0
-    assert done.stdout.startswith("src/accounts.py")
+    assert done.stdout.startswith("src/uploads.py")
     assert "is not indexed yet" in done.stderr
 
 
@@ -112,10 +112,19 @@ def test_a_reader_that_has_enough_is_no_error(shop: Path) -> None:
 
 
 def test_the_progress_line_shows_files_chunks_percent_and_time_left() -> None:
-    base = {"files_done": 3, "files_total": 9, "chunks_done": 0, "chunks_total": 40, "percent": 6.7, "eta_s": None}
+    base = {
+        "files_done": 3,
+        "files_total": 9,
+        "chunks_done": 0,
+        "chunks_total": 40,
+        "percent": 6.7,
+        "eta_s": None,
+        "tokens_per_s": 0,
+    }
     assert progress_text({**base, "phase": "chunk"}) == "reading 3/9 files, 40 chunks, 7%"
-    embedding = {**base, "phase": "embed", "chunks_done": 20, "percent": 60.0, "eta_s": 200.0}
-    assert progress_text(embedding) == "embedding 20/40 chunks, 9 files read, 60%, 3 min left"
+    assert progress_text({**base, "phase": "static"}) == "making static vectors of 40 chunks, 7%"
+    embedding = {**base, "phase": "embed", "chunks_done": 20, "percent": 60.0, "eta_s": 200.0, "tokens_per_s": 9001}
+    assert progress_text(embedding) == "embedding 20/40 chunks, 9 files read, 60%, 9001 tokens/s, 3 min left"
 
 
 def test_a_terminal_sees_one_progress_line_and_ctrl_c_cancels(tmp_path: Path, client: ServiceClient) -> None:

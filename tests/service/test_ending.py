@@ -16,9 +16,9 @@ from auto_context.service import process
 from auto_context.service.api import PROTOCOL
 from auto_context.service.client import ServiceClient
 from auto_context.service.server import Service
-from auto_context.service.supervisor import WorkerProcess
+from auto_context.service.workers import Workers
 from auto_context.types import UpdateReport
-from sandbox import alive, sandboxed
+from sandbox import CACHE, alive, sandboxed
 from support import Clock
 
 REPORT = UpdateReport("r", "main", 0, 0, 0, 0, 0, 0, {}, {}, 0.0)
@@ -33,8 +33,8 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 
 @pytest.fixture
 def service(tmp_path: Path, clock: Clock) -> Iterator[Service]:
-    local = LocalWorker(Settings(), tmp_path / "models")
-    worker = WorkerProcess(tmp_path / "config", tmp_path / "models", clock)
+    local = LocalWorker(Settings(), CACHE / "models")
+    worker = Workers(tmp_path / "config", CACHE / "models", clock)
     made = Service(lambda refresh: Engine(tmp_path / "data", Settings(), local, refresh), worker, tmp_path, clock)
     yield made
     made.close()

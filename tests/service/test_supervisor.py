@@ -37,9 +37,23 @@ def test_it_starts_on_need_and_answers(worker: WorkerProcess) -> None:
     assert worker.state == "ready"
 
 
-def test_it_runs_at_low_priority(worker: WorkerProcess) -> None:
+def test_all_but_its_queries_give_way_to_other_programs(worker: WorkerProcess) -> None:
     worker.submit("ping", {}).result(30)
-    assert os.getpriority(os.PRIO_PROCESS, worker.pid or 0) >= 10
+    threads = [int(task.name) for task in Path(f"/proc/{worker.pid}/task").iterdir()]
+    nice = {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads}
+    assert nice == {0, 15}
+    assert os.getpriority(os.PRIO_PROCESS, worker.pid or 0) == 0
+
+
+def test_what_is_given_up_ends_in_the_worker(worker: WorkerProcess, tmp_path: Path) -> None:
+    for number in range(400):
+        (tmp_path / f"{number}.py").write_text("def a():\n    pass\n" * 400)
+    paths = [f"{number}.py" for number in range(400)]
+    params = {"top": str(tmp_path), "paths": paths, "previous": {}, "plain": False, "static": ""}
+    long = worker.submit("chunk", params)
+    assert long.cancel()
+    worker.submit("ping", {}).result(30)
+    assert worker.busy == 0
 
 
 def test_faults_of_an_operation_come_back_coded(worker: WorkerProcess) -> None:

@@ -202,7 +202,7 @@ function M.title(source, branch)
   end
   if known and known.indexed then
     parts[#parts + 1] = thousands(known.files) .. (known.files == 1 and ' file' or ' files')
-    local coverage = reply and reply.coverage or (known.chunks > 0 and known.vectors / known.chunks or 1)
+    local coverage = reply and reply.coverage.vector or (known.chunks > 0 and known.vectors / known.chunks or 1)
     parts[#parts + 1] = ('%d %% embedded'):format(math.floor(math.min(1, coverage) * 100))
   elseif not source.status and not source.error then
     parts[#parts + 1] = 'starting'

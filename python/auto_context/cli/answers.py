@@ -18,6 +18,8 @@ from auto_context.service.client import ServiceClient
 
 _NONE = 1
 _LINES_SHOWN = 6
+_PATIENCE_S = 4.0
+"""How long the first search of a folder waits for all of its index: a small one gets the better answer at once."""
 _DIM, _BOLD, _CYAN, _YELLOW, _RESET = "\033[2m", "\033[1m", "\033[36m", "\033[33m", "\033[0m"
 _PLACE = re.compile(r"(?P<path>.*?)(?::(?P<line>\d+))?(?::(?P<column>\d+))?:?$", re.DOTALL)
 
@@ -109,7 +111,7 @@ def _asked(client: ServiceClient, root: str, ask: Callable[[], dict[str, Any]]) 
         if error.code != "not_indexed":
             raise
     sys.stderr.write(f"{root} is not indexed yet: doing that first\n")
-    update(client, root, force=False, confirmed=False)
+    update(client, root, force=False, confirmed=False, tier="static", patience_s=_PATIENCE_S)
     return ask()
 
 
@@ -145,10 +147,9 @@ def _explanation(explain: dict[str, Any]) -> str:
 def _print_notes(reply: dict[str, Any]) -> None:
     missing = {leg: state for leg, state in reply["legs"].items() if state not in ("ok", "off")}
     if missing:
-        coverage = reply.get("coverage")
-        covered = (
-            f"; {coverage:.0%} of the chunks have a vector" if "vector" in missing and coverage is not None else ""
-        )
+        shares = reply.get("coverage", {})
+        parts = [f"{leg} {shares[leg]:.0%} of the chunks" for leg in missing if shares.get(leg, 1.0) < 1.0]
+        covered = f"; {', '.join(parts)}" if parts else ""
         sys.stderr.write(f"note: {counts(missing)}{covered}\n")
     if not reply["hits"]:
         sys.stderr.write("no hits\n")

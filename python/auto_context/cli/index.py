@@ -16,6 +16,8 @@ from auto_context.errors import AutoContextError
 from auto_context.service.client import ServiceClient
 
 _POLL_MS = 500
+SEARCHABLE = ("embed", "done")
+"""Phases of an update in which everything is searchable by words, names and static vectors."""
 
 
 def add_commands(commands: Any) -> None:
@@ -24,6 +26,12 @@ def add_commands(commands: Any) -> None:
     index.add_argument("path", nargs="?", default=".", metavar="PATH", help="any folder of a repository (default: .)")
     index.add_argument("--force", action="store_true", help="read every file again")
     index.add_argument("--yes", action="store_true", help="index even the home folder or a very large tree")
+    index.add_argument(
+        "--tier",
+        choices=("all", "static"),
+        default="all",
+        help="static: return once everything is searchable, and let the service embed the rest behind (default: all)",
+    )
     index.add_argument("--json", action="store_true", help="print the report as JSON")
     index.set_defaults(run=_index)
 
@@ -41,7 +49,10 @@ def add_commands(commands: Any) -> None:
 def _index(options: argparse.Namespace) -> int:
     client = ServiceClient()
     root = os.path.abspath(options.path)
-    report = update(client, root, force=options.force, confirmed=options.yes)
+    report = update(client, root, force=options.force, confirmed=options.yes, tier=options.tier)
+    if options.tier == "static" and "report" not in report:
+        return _print_searchable(report, as_json=options.json)
+    report = report["report"]
     if options.json:
         print(json.dumps(report))
         return 0
@@ -57,12 +68,39 @@ def _index(options: argparse.Namespace) -> int:
     return 0
 
 
-def update(client: ServiceClient, root: str, *, force: bool, confirmed: bool) -> dict[str, Any]:
-    """Run an update to its end, with its progress on stderr; Ctrl-C cancels it.
+def _print_searchable(progress: dict[str, Any], *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(progress))
+        return 0
+    found = progress["coverage"]["static"]
+    print(
+        f"{progress['chunks_total']} chunks are searchable by words, names and static vectors ({found:.0%}) after "
+        f"{progress['took_s']:.1f} s; the service embeds the rest behind: `auto-context status` says how far it is"
+    )
+    return 0
+
+
+def update(
+    client: ServiceClient, root: str, *, force: bool, confirmed: bool, tier: str = "all", patience_s: float = 0.0
+) -> dict[str, Any]:
+    """Run an update, with its progress on stderr; Ctrl-C cancels it.
+
+    Args:
+        client: asks the service.
+        root: the folder.
+        force: read every file again.
+        confirmed: even what should be asked about first.
+        tier: ``all`` or ``static``.
+        patience_s: with ``static``, how long after the beginning to wait for the rest as well, if that is near.
+
+    Returns:
+        ``{"report": ...}`` at its end; with tier ``static`` the last progress and ``took_s``, as soon as everything is
+        searchable while it goes on in the service.
 
     Raises:
         AutoContextError: what the job failed with.
     """
+    began = time.monotonic()
     body = {"root": root, "force": force, "confirmed": confirmed}
     job = client.request("POST", "/index/update", body=body)["job"]
     line = ProgressLine()
@@ -72,9 +110,11 @@ def update(client: ServiceClient, root: str, *, force: bool, confirmed: bool) ->
             if state["error"]:
                 raise AutoContextError.from_dict(state["error"])
             if state["report"]:
-                report: dict[str, Any] = state["report"]
-                return report
-            line.show(state["progress"])
+                return {"report": state["report"]}
+            progress: dict[str, Any] = state["progress"]
+            if tier == "static" and progress["phase"] in SEARCHABLE and not _worth_waiting(progress, began, patience_s):
+                return progress | {"took_s": round(time.monotonic() - began, 3)}
+            line.show(progress)
     except KeyboardInterrupt:
         # A second Ctrl-C must not interrupt the cancellation.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -84,6 +124,12 @@ def update(client: ServiceClient, root: str, *, force: bool, confirmed: bool) ->
         raise
     finally:
         line.end()
+
+
+def _worth_waiting(progress: dict[str, Any], began: float, patience_s: float) -> bool:
+    """Whether the rest of an update is nearly done, as far as one can tell."""
+    left = began + patience_s - time.monotonic()
+    return left > 0 and (progress["eta_s"] is None or progress["eta_s"] < left)
 
 
 def counts(values: dict[str, Any]) -> str:

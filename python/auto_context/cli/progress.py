@@ -41,18 +41,21 @@ class ProgressLine:
 
 
 def progress_text(progress: dict[str, Any]) -> str:
-    """``chunking 120/900 files, 2400 chunks, 13%`` or ``embedding 2400/9000 chunks of 900 files, 41%, 2 min left``."""
+    """``reading 120/900 files, 2400 chunks, 4%`` or ``embedding 240/900 chunks, 41%, 9000 tokens/s, 2 min left``."""
     percent = f"{progress['percent']:.0f}%"
     if progress["phase"] == "scan":
         return "looking for files"
     if progress["phase"] == "chunk":
         done, total = progress["files_done"], progress["files_total"]
         return f"reading {done}/{total} files, {progress['chunks_total']} chunks, {percent}"
+    if progress["phase"] == "static":
+        return f"making static vectors of {progress['chunks_total']} chunks, {percent}"
     eta = progress["eta_s"]
     left = "" if eta is None else f", {duration(eta)} left"
     done, total = progress["chunks_done"], progress["chunks_total"]
     files = f", {progress['files_total']} files read" if progress["files_total"] else ""
-    return f"embedding {done}/{total} chunks{files}, {percent}{left}"
+    speed = f", {progress['tokens_per_s']} tokens/s" if progress["tokens_per_s"] else ""
+    return f"embedding {done}/{total} chunks{files}, {percent}{speed}{left}"
 
 
 def duration(seconds: float) -> str:

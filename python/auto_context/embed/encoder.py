@@ -71,6 +71,8 @@ class Encoder:
         layers = sum(
             parameter.numel() for name, parameter in self._model.named_parameters() if "embedding" not in name.lower()
         )
+        self.tokens = 0
+        """How many were embedded so far."""
         self._threads = torch.get_num_threads()
         most = _STEP_TOKENS[self.precision] * min(self._threads, _MAX_THREADS)
         self._step_tokens = max(_MIN_TOKENS, min(most, most * _STEP_PARAMETERS // max(layers, 1)))
@@ -103,6 +105,7 @@ class Encoder:
         vectors = np.zeros((len(rows), self.spec.dim), np.float32)
         for batch in batches([self._padded(len(ids)) for ids in rows], self._step_tokens):
             vectors[batch] = self._forward([rows[at] for at in batch])
+            self.tokens += sum(len(rows[at]) for at in batch)
             yield
         return vectors
 

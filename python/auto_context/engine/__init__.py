@@ -8,21 +8,25 @@ engine.search(SearchRequest("where do we retry", root="."))
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from auto_context import paths
 from auto_context.config import Settings
 from auto_context.engine import views
 from auto_context.engine.context import Context
 from auto_context.engine.query_vectors import QueryVectors
 from auto_context.engine.repository import Repository, open_repository
-from auto_context.engine.search import Search
+from auto_context.engine.search import Queries, Search
 from auto_context.engine.similar import similar
-from auto_context.engine.update import ProgressCallback, Update, count_reasons
+from auto_context.engine.static_queries import StaticQueries
+from auto_context.engine.update import Options, Update, count_reasons
 from auto_context.engine.work import LocalWorker, Worker
 from auto_context.errors import AutoContextError
 from auto_context.paths import private_dir
@@ -37,6 +41,8 @@ from auto_context.types import (
     SimilarRequest,
     UpdateReport,
 )
+
+__all__ = ["MANY_FILES", "REFRESH_AFTER_S", "Engine", "Options"]
 
 MANY_FILES = 20_000
 """A first index of more files than this wants to be confirmed."""
@@ -57,14 +63,20 @@ class Engine:
         refresh: told (root, seconds) when a search meets a view that is not of the branch checked out now, is older
             than half a minute, or has vectors of another model: to bring it up to date within that time. Without it
             the engine follows a branch itself, in the searching thread, and leaves the rest to its caller.
+        cache_dir: where models made ready are; the user's by default.
     """
 
     def __init__(
-        self, data_dir: Path, settings: Settings, worker: Worker | None = None, refresh: Refresh | None = None
+        self,
+        data_dir: Path,
+        settings: Settings,
+        worker: Worker | None = None,
+        refresh: Refresh | None = None,
+        cache_dir: Path | None = None,
     ) -> None:
         self._settings = settings
         self._stores = private_dir(data_dir) / "stores"
-        self._own_worker = LocalWorker(settings) if worker is None else None
+        self._own_worker = LocalWorker(settings, cache_dir) if worker is None else None
         self._worker: Worker = worker or self._own_worker  # type: ignore[assignment]  # one of the two is there
         self._refresh = refresh
         self._lock = threading.Lock()
@@ -72,6 +84,7 @@ class Engine:
         self._roots: dict[str, Root] = {}
         self._refreshed_at: dict[Path, float] = {}
         self._query_vectors = QueryVectors(self._worker)
+        self._static_queries = StaticQueries(settings, cache_dir or paths.cache_dir() / "models")
 
     def close(self) -> None:
         """Close every store, and the worker if it is the engine's own."""
@@ -115,8 +128,7 @@ class Engine:
         *,
         force: bool = False,
         confirmed: bool = False,
-        cancel: threading.Event | None = None,
-        progress: ProgressCallback | None = None,
+        options: Options = Options(),  # noqa: B008 - a frozen record
     ) -> UpdateReport:
         """Bring the whole view of a folder's worktree up to date, in this thread.
 
@@ -124,8 +136,7 @@ class Engine:
             root: any folder in the worktree.
             force: read every file again.
             confirmed: index even the home folder or a very large tree.
-            cancel: set it to stop at the next step.
-            progress: told how far it is.
+            options: how far to go, what first, and who is told.
 
         Raises:
             AutoContextError: ``cancelled``, ``git_busy``, ``too_large``, faults of the store, the model and the path.
@@ -133,24 +144,22 @@ class Engine:
         self._roots.pop(str(root), None)
         self.check(root, confirmed=confirmed)
         resolved = self._root(root)
-        run = Update(self._open(resolved), resolved, self._worker, self._settings, cancel, progress)
-        return run.full(force=force)
+        opened = [path for path in map(functools.partial(_inside, resolved), options.open_paths) if path]
+        options = replace(options, open_paths=opened)
+        return Update(self._open(resolved), resolved, self._worker, self._settings, options).full(force=force)
 
     def update_paths(
         self,
         root: Path,
         paths: Sequence[str],
-        *,
-        cancel: threading.Event | None = None,
-        progress: ProgressCallback | None = None,
+        options: Options = Options(),  # noqa: B008 - a frozen record
     ) -> UpdateReport:
         """Bring single files up to date: saved, made or deleted. Costs what they cost, whatever the repository's size.
 
         Args:
             root: any folder in the worktree.
             paths: absolute, or relative to ``root``.
-            cancel: set it to stop at the next step.
-            progress: told how far it is.
+            options: who is told, and how it is cancelled.
 
         Raises:
             AutoContextError: ``not_indexed``, ``outside_root`` and those of ``update``.
@@ -160,7 +169,7 @@ class Engine:
         if repository is None:
             raise AutoContextError("not_indexed", f"{resolved.top} has no index")
         relative = [relative_path(resolved, path) for path in paths]
-        return Update(repository, resolved, self._worker, self._settings, cancel, progress).some(relative)
+        return Update(repository, resolved, self._worker, self._settings, options).some(relative)
 
     def search(self, request: SearchRequest) -> SearchReply:
         """Answer a query from the view of the branch that is checked out.
@@ -170,7 +179,8 @@ class Engine:
         """
         resolved, repository, worktree, branch = self._current(Path(request.root), request.wait_ms / 1000)
         self._load(repository, worktree)
-        search = Search(repository, resolved, worktree, self._worker, self._query_vectors, request)
+        queries = Queries(self._query_vectors, self._static_queries)
+        search = Search(repository, resolved, worktree, self._worker, queries, request)
         reply = search.run(branch)
         if search.other_model:
             self._query_vectors.forget()
@@ -225,7 +235,7 @@ class Engine:
 
     @staticmethod
     def _load(repository: Repository, worktree: views.Worktree) -> None:
-        repository.use_last_model()
+        repository.use_last_models()
         repository.load_rows(worktree.view)
 
     def _refresh_behind(self, root: Root, updated_at: float, *, at_once: bool) -> None:
@@ -265,12 +275,12 @@ class Engine:
         repository = self._indexed(resolved)
         if repository is None:
             return RepositoryStatus(
-                str(resolved.path), str(resolved.top), branch, indexed=False, files=0, chunks=0, vectors=0,
-                skipped={}, fallbacks={}, updated_at=0.0, store="", store_bytes=0,
+                str(resolved.path), str(resolved.top), branch, indexed=False, files=0, chunks=0,
+                vectors=0, static_vectors=0, skipped={}, fallbacks={}, updated_at=0.0, store="", store_bytes=0,
                 model=self._settings.model, embedding=self._embedding(),
             )  # fmt: skip
         worktree = repository.worktree(resolved.worktree_identity)
-        repository.use_last_model()
+        repository.use_last_models()
         repository.load_rows(worktree.view)
         skipped, fallbacks = count_reasons(worktree)
         with repository.lock:
@@ -282,7 +292,8 @@ class Engine:
                 indexed=True,
                 files=len(view.documents),
                 chunks=view.chunks,
-                vectors=repository.vector_count(view),
+                vectors=repository.vector_count(view, repository.vector),
+                static_vectors=repository.vector_count(view, repository.static),
                 skipped=skipped,
                 fallbacks=fallbacks,
                 updated_at=worktree.updated_at,
@@ -330,6 +341,14 @@ class Engine:
                 if repository is not None:
                     self._repositories[identity] = repository
             return repository
+
+
+def _inside(root: Root, path: str) -> str:
+    """A path relative to the top of the worktree, "" when it is elsewhere."""
+    try:
+        return relative_path(root, path)
+    except AutoContextError:
+        return ""
 
 
 def _still_git(root: Root) -> bool:

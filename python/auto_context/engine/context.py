@@ -243,7 +243,7 @@ class Context:
         return item if same else None
 
     def _vectors(self, snippets: Sequence[_Snippet]) -> dict[tuple[int, int], Floats]:
-        index = self._repository.vectors
+        index = self._repository.vector.index
         if index is None:
             return {}
         ids = {(one.number, one.lines[0]): _chunk_at(one) for one in snippets}

@@ -1,24 +1,26 @@
-"""Vectors for what has none yet: bodies once per content, paths once per path, unchanged chunks never again."""
+"""The transformer's vectors: bodies once per content, paths once per path, unchanged chunks never again."""
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from auto_context.engine.calls import Calls
 from auto_context.engine.repository import Repository
-from auto_context.engine.views import View
-from auto_context.engine.work import Result, Worker
+from auto_context.engine.work import Result
 from auto_context.errors import AutoContextError
 from auto_context.store.records import blob_hashes
 
+if TYPE_CHECKING:
+    from auto_context.engine.views import View
+
 _CHUNKS_PER_CALL = 96
 _IN_FLIGHT = 2
-_RATE_AFTER_S = 1.0
 
 
 @dataclass(slots=True)
@@ -27,76 +29,79 @@ class _Batch:
 
     ask: list[tuple[bytes, bytes, list[int]]] = field(default_factory=list)
     """(key, packed blob, positions of the chunks to embed)."""
-    taken: dict[bytes, np.ndarray[tuple[int, int], np.dtype[np.float16]]] = field(default_factory=dict)
+    taken: dict[bytes, np.ndarray[tuple[int, int], np.dtype[np.float32]]] = field(default_factory=dict)
     """Vectors of each asked content, filled where an earlier content has them."""
     paths: list[str] = field(default_factory=list)
-    chunks: int = 0
-    """Chunks of the documents this batch completes, for the progress."""
+    bytes: int = 0
+    """Of the files this batch completes, for the progress."""
 
 
 class Embedding:
-    """One pass over a view. ``chunks`` and ``paths`` count what the model was run on."""
+    """One pass over some documents of a view.
 
-    def __init__(self, repository: Repository, view: View, worker: Worker, priority: int) -> None:
+    Args:
+        repository: where they are, its vector tier using the worker's model.
+        view: whose files they are.
+        calls: the worker.
+    """
+
+    def __init__(self, repository: Repository, view: View, calls: Calls) -> None:
         self._repository = repository
+        self._tier = repository.vector
         self._view = view
-        self._worker = worker
-        self._priority = priority
+        self._calls = calls
         self.chunks = 0
+        """How many the model was run on."""
         self.paths = 0
+        self.tokens = 0
 
-    def run(self) -> Iterator[tuple[int, int, float | None]]:
-        """Embed until nothing is left, yielding (chunks done, chunks in the view, seconds left or None).
+    def run(self, numbers: Sequence[int]) -> Iterator[int]:
+        """Embed some documents in their order, yielding after every commit the bytes of the files it completed.
 
         Raises:
             AutoContextError: ``worker_down`` and faults of the model. What was embedded before is stored.
         """
-        repository, began = self._repository, time.monotonic()
-        info = self._worker.submit("info", {}, self._priority).result()
-        repository.use_model(info["fingerprint"], info["dim"])
-        repository.load_rows(self._view)
-        total = self._view.chunks
-        done = at_start = repository.vector_count(self._view)
-        yield done, total, None
         flight: deque[tuple[_Batch, Future[Result] | None]] = deque()
-        for batch in self._batches():
-            flight.append((batch, self._submit(batch)))
-            if len(flight) < _IN_FLIGHT:
-                continue
-            done += self._store(*flight.popleft())
-            yield done, total, _seconds_left(began, done - at_start, total - done)
-        while flight:
-            done += self._store(*flight.popleft())
-            yield done, total, _seconds_left(began, done - at_start, total - done)
+        try:
+            for batch in self._batches(numbers):
+                flight.append((batch, self._submit(batch)))
+                if len(flight) >= _IN_FLIGHT:
+                    yield self._store(*flight.popleft())
+            while flight:
+                yield self._store(*flight.popleft())
+        finally:
+            for _, future in flight:
+                if future is not None:
+                    future.cancel()
 
-    def _batches(self) -> Iterator[_Batch]:
-        repository, view = self._repository, self._view
-        with repository.lock:
-            documents = [repository.documents[number] for number in repository.without_vectors(view)]
-            counts = {path: entry.chunks for path, entry in view.entries.items()}
+    def _batches(self, numbers: Sequence[int]) -> Iterator[_Batch]:
+        repository, tier, entries = self._repository, self._tier, self._view.entries
         batch, size = _Batch(), 0
         asked: set[bytes] = set()
-        for document in documents:
-            if document.path not in repository.embedded_paths:
+        named: set[str] = set()
+        for number in numbers:
+            document = repository.documents[number]
+            if document.path not in tier.paths and document.path not in named:
+                named.add(document.path)
                 batch.paths.append(document.path)
-            batch.chunks += counts.get(document.path, 0)
-            if document.key not in repository.embedded and document.key not in asked:
+            entry = entries.get(document.path)
+            batch.bytes += entry.size if entry is not None else 0
+            if document.key not in tier.bodies and document.key not in asked:
                 asked.add(document.key)
                 size += self._ask(batch, document.key)
             if size + len(batch.paths) // 8 >= _CHUNKS_PER_CALL:
                 yield batch
                 batch, size = _Batch(), 0
-        if batch.chunks or batch.paths or batch.ask:
+        if batch.bytes or batch.paths or batch.ask:
             yield batch
 
     def _ask(self, batch: _Batch, key: bytes) -> int:
         """Add a content to a batch; returns how many of its chunks the model must see."""
-        repository = self._repository
-        packed = repository.sidecar.get(b"b" + key)
+        packed = self._repository.sidecar.get(b"b" + key)
         if packed is None:
             return 0
         hashes, previous = blob_hashes(packed)
-        vectors = np.zeros((len(hashes), _width(repository)), np.float16)
+        vectors = np.zeros((len(hashes), self._tier.dim), np.float32)
         known = self._known(previous)
         missing = []
         for at, digest in enumerate(hashes):
@@ -108,13 +113,12 @@ class Embedding:
         batch.ask.append((key, packed, missing))
         return len(missing)
 
-    def _known(self, previous: bytes) -> dict[bytes, np.ndarray[tuple[int], np.dtype[np.float16]]]:
+    def _known(self, previous: bytes) -> dict[bytes, np.ndarray[tuple[int], np.dtype[np.float32]]]:
         """Vectors of the previous content of a file by the hash of the text they stand for."""
-        repository = self._repository
-        if not previous or previous not in repository.embedded:
+        if not previous or previous not in self._tier.bodies:
             return {}
-        packed = repository.sidecar.get(b"b" + previous)
-        vectors = repository.body_vectors([previous]).get(previous)
+        packed = self._repository.sidecar.get(b"b" + previous)
+        vectors = self._tier.body_vectors([previous]).get(previous)
         if packed is None or vectors is None:
             return {}
         hashes, _ = blob_hashes(packed)
@@ -124,38 +128,26 @@ class Embedding:
         blobs = [(packed, missing) for _, packed, missing in batch.ask if missing]
         if not blobs and not batch.paths:
             return None
-        return self._worker.submit("embed", {"blobs": blobs, "paths": batch.paths}, self._priority)
+        return self._calls.submit("embed", {"blobs": blobs, "paths": batch.paths})
 
     def _store(self, batch: _Batch, future: Future[Result] | None) -> int:
-        repository = self._repository
+        tier = self._tier
         paths: dict[str, bytes] = {}
         if future is not None:
-            result = future.result()
-            if result["fingerprint"] != repository.model:
+            result = self._calls.wait(future)
+            if result["fingerprint"] != tier.model:
                 raise AutoContextError("worker_down", "the worker's model changed; the next update uses it")
-            width = _width(repository)
-            fresh = np.frombuffer(result["chunks"], "<f2").reshape(-1, width)
+            fresh = np.frombuffer(result["chunks"], "<f2").reshape(-1, tier.dim)
             at = 0
             for key, _, missing in batch.ask:
                 batch.taken[key][missing] = fresh[at : at + len(missing)]
                 at += len(missing)
-            rows = np.frombuffer(result["paths"], "<f2").reshape(-1, width)
+            rows = np.frombuffer(result["paths"], "<f2").reshape(-1, tier.dim)
             paths = {path: row.tobytes() for path, row in zip(batch.paths, rows, strict=True)}
             self.chunks += at
             self.paths += len(paths)
+            self.tokens += result["tokens"]
         bodies = {key: vectors.astype("<f2").tobytes() for key, vectors in batch.taken.items()}
-        repository.store_vectors(repository.model, bodies, paths)
-        repository.load_rows(self._view)
-        return batch.chunks
-
-
-def _width(repository: Repository) -> int:
-    """Length of the current model's vectors."""
-    return repository.vectors.dim if repository.vectors is not None else 0
-
-
-def _seconds_left(began: float, done: int, left: int) -> float | None:
-    elapsed = time.monotonic() - began
-    if elapsed < _RATE_AFTER_S or done <= 0:
-        return None
-    return round(left * elapsed / done, 1)
+        self._repository.store_vectors(tier, tier.model, bodies, paths)
+        tier.load(self._view)
+        return batch.bytes

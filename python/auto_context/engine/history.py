@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,8 +13,9 @@ from auto_context.source import Root, head_commit
 from auto_context.store.records import pack, unpack
 
 if TYPE_CHECKING:
-    from auto_context.engine.reading import Calls
+    from auto_context.engine.calls import Calls
     from auto_context.engine.views import Worktree
+    from auto_context.store.records import Entry
     from auto_context.store.sidecar import Sidecar
 
 
@@ -31,6 +34,8 @@ class History:
     commits: list[Commit] = field(default_factory=list)
     paths: dict[str, int] = field(default_factory=dict)
     """Path to number in ``commits``."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """How often each path was committed in the part of the history that was read."""
 
     @classmethod
     def load(cls, sidecar: Sidecar, worktree: bytes) -> History:
@@ -38,12 +43,13 @@ class History:
         data = sidecar.get(b"h" + worktree)
         if data is None:
             return cls()
-        head, commits, paths = unpack(data)
-        return cls(head, [Commit(*row) for row in commits], paths)
+        head, commits, paths, *rest = unpack(data)
+        # Format 2 had no counts.
+        return cls(head, [Commit(*row) for row in commits], paths, *rest)
 
     def save(self, sidecar: Sidecar, worktree: bytes) -> None:
         """Keep it."""
-        sidecar.set(b"h" + worktree, pack([self.head, self.commits, self.paths]))
+        sidecar.set(b"h" + worktree, pack([self.head, self.commits, self.paths, self.counts]))
 
     def of(self, path: str) -> Commit | None:
         """The last commit of a path, None while unknown or never committed."""
@@ -72,10 +78,46 @@ def follow_head(worktree: Worktree, sidecar: Sidecar, root: Root, calls: Calls) 
         raise
     fresh = [Commit(*row) for row in news["commits"]]
     if news["whole"]:
-        history = History(head, fresh, news["paths"])
+        history = History(head, fresh, news["paths"], news["counts"])
     else:
         shift = len(known.commits)
         moved = {path: number + shift for path, number in news["paths"].items()}
-        history = History(head, known.commits + fresh, known.paths | moved)
+        counts = Counter(known.counts)
+        counts.update(news["counts"])
+        history = History(head, known.commits + fresh, known.paths | moved, dict(counts))
     worktree.history = history
     history.save(sidecar, worktree.id)
+
+
+_RECENT_COMMITS = 30
+
+
+def most_useful_first(
+    documents: Sequence[tuple[int, str]], open_paths: Collection[str], history: History, entries: Mapping[str, Entry]
+) -> list[int]:
+    """The order in which the transformer reads: what is open, what the last commits changed, what changes often.
+
+    Args:
+        documents: number and path of each.
+        open_paths: open in an editor.
+        history: of the worktree; what it does not know goes by the time of the file.
+        entries: of the view.
+
+    Returns:
+        The numbers.
+    """
+    opened = set(open_paths)
+    times = sorted({commit.time for commit in history.commits}, reverse=True)[:_RECENT_COMMITS]
+    recent = times[-1] if times else 0
+
+    def key(document: tuple[int, str]) -> tuple[int, float, float, str]:
+        path = document[1]
+        commit = history.of(path)
+        when = float(commit.time) if commit is not None else entries[path].mtime_ns / 1e9 if path in entries else 0.0
+        if path in opened:
+            return 0, 0.0, 0.0, path
+        if commit is not None and commit.time >= recent:
+            return 1, -when, 0.0, path
+        return 2, -float(history.counts.get(path, 0)), -when, path
+
+    return [number for number, _ in sorted(documents, key=key)]

@@ -8,6 +8,8 @@ import numpy as np
 
 from auto_context.engine.repository import Repository
 from auto_context.engine.scope import Scope
+from auto_context.engine.tier import Tier
+from auto_context.engine.views import View
 from auto_context.rank.query import Query
 from auto_context.store.lexical import chunk_id
 from auto_context.store.records import CHUNK_BITS, chunk_at
@@ -27,8 +29,9 @@ _LEADING = 20
 class Legs:
     """All legs for one query over one scope."""
 
-    def __init__(self, repository: Repository, scope: Scope, query: Query) -> None:
+    def __init__(self, repository: Repository, view: View, scope: Scope, query: Query) -> None:
         self._repository = repository
+        self._view = view
         self._scope = scope
         self._query = query
         self._allowed = scope.documents()
@@ -58,7 +61,6 @@ class Legs:
             depth: how many.
             others: what the other legs found.
         """
-        names, numbers, paths = self._scope.names()
         query = self._query
         text = query.place[0] if query.place else query.text
         best: dict[int, int] = {}
@@ -68,10 +70,9 @@ class Legs:
                     best.setdefault(chunk >> CHUNK_BITS, chunk)
         self.nameless = []
         found: Found = []
-        for at, score in names.match(text, depth):
-            number = numbers[at]
+        for path, number, score in self._scope.names().match(text, depth):
             if number is None:
-                self.nameless.append(paths[at])
+                self.nameless.append(path)
                 found.append((~(len(self.nameless) - 1), score))
             elif query.place:
                 found.append((self._at_line(number, query.place[1]), score))
@@ -84,16 +85,13 @@ class Legs:
         blob = self._repository.blob(self._repository.documents[number].key)
         return chunk_id(number, chunk_at(blob.chunks, line))
 
-    def vector(self, query: Floats, depth: int) -> Found:
-        """By cosine similarity to a unit vector, float32 [dim]."""
-        index = self._repository.vectors
+    def nearest(self, tier: Tier, query: Floats, depth: int) -> Found:
+        """By cosine similarity to a unit vector, float32 [dim], among the vectors of a tier."""
+        index = tier.index
         if index is None:
             return []
-        allowed = self._allowed
         with self._repository.lock:
-            numbers = index.ids >> CHUNK_BITS
-            rows = np.zeros(len(numbers), np.bool_)
-            inside = numbers < len(allowed)
-            rows[inside] = allowed[numbers[inside]]
-        found, scores = index.search(query, rows, depth)
+            key = (id(index), self._scope.key)
+            chosen = self._view.derived(f"chosen {tier.name}", key, lambda: index.of_documents(self._allowed))
+        found, scores = index.search(query, chosen, depth)
         return [(int(chunk), float(score)) for chunk, score in zip(found, scores, strict=True)]

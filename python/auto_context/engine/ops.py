@@ -5,40 +5,28 @@ Parameters and results are plain data (msgpack-able). Nothing here touches a sto
 
 from __future__ import annotations
 
-import hashlib
+import threading
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from auto_context.chunk import CHUNKER_VERSION, chunk
 from auto_context.config import Settings
-from auto_context.embed.compose import chunk_text, members, path_text
+from auto_context.embed.compose import Outline, chunk_text, path_text
+from auto_context.embed.distil import distil_steps
 from auto_context.embed.model import BUNDLED, ModelSpec, load_spec, locate_model, verify_bundled
+from auto_context.embed.static import StaticModel, locate_static
 from auto_context.embed.tokens import TokenCounter
+from auto_context.engine.ingest import Ingest
 from auto_context.errors import AutoContextError
-from auto_context.rank.tokens import words
-from auto_context.source import (
-    Content,
-    Found,
-    Root,
-    check_paths,
-    discover,
-    is_ancestor,
-    language_of,
-    last_commits,
-    read,
-)
-from auto_context.store.records import Blob, chunk_lines, pack_blob, unpack_blob
+from auto_context.source import Found, Root, check_paths, discover, is_ancestor, last_commits
+from auto_context.store.records import unpack_blob
 
 if TYPE_CHECKING:
     from auto_context.embed.encoder import Encoder
 
 Steps = Generator[None, None, dict[str, Any]]
 """An operation: yields between short steps, returns its result."""
-
-_TOKENS_PER_CHUNK = 2_000
-"""More distinct evidence than this in one chunk is data, not code."""
 
 
 class Operations:
@@ -49,7 +37,10 @@ class Operations:
         self._cache_dir = cache_dir
         self._spec: ModelSpec | None = None
         self._encoder: Encoder | None = None
+        self._loading = threading.Lock()
         self._tokens: TokenCounter | None = None
+        self._static: StaticModel | None = None
+        self._ingest = Ingest(settings, self._static_of)
 
     def start(self, op: str, params: dict[str, Any]) -> Steps:
         """The steps of one operation.
@@ -63,9 +54,10 @@ class Operations:
             "scan": self._scan,
             "probe": self._probe,
             "history": self._history,
-            "hash": self._hash,
-            "chunk": self._chunk,
-            "lex": self._lex,
+            "hash": self._ingest.hash,
+            "chunk": self._ingest.chunk,
+            "derive": self._ingest.derive,
+            "distil": self._distil,
             "embed": self._embed,
             "query": self._query,
             "count": self._count,
@@ -79,10 +71,10 @@ class Operations:
         return {}
 
     def _info(self) -> Steps:
-        """Which model would embed, without loading it."""
+        """Which models would embed, without loading the transformer. ``static`` is None until it is distilled."""
         yield
         spec = self._model()
-        return {"fingerprint": spec.fingerprint, "dim": spec.dim, "name": spec.name}
+        return {"fingerprint": spec.fingerprint, "dim": spec.dim, "name": spec.name, "static": self._static_info()}
 
     def _scan(self, root: dict[str, str]) -> Steps:
         """Every path of a work tree with its stat, no content read."""
@@ -100,99 +92,48 @@ class Operations:
     def _history(self, root: dict[str, str], head: str, known: str, wanted: list[str]) -> Steps:
         """The last commit of each file: those since ``known`` when it is an ancestor, else of all that are wanted.
 
-        ``whole`` tells which; ``paths`` are numbers into ``commits``.
+        ``whole`` tells which; ``paths`` are numbers into ``commits``; ``counts`` are of all commits that were read.
         """
         where = decode_root(root)
         whole = not known or not is_ancestor(where, known, head)
         yield
         commits: dict[tuple[int, str], int] = {}
         paths: dict[str, int] = {}
+        counts: Counter[str] = Counter()
         for batch in last_commits(where, head, "" if whole else known, wanted if whole else ()):
             for path, when, subject in batch:
-                paths[path] = commits.setdefault((when, subject), len(commits))
+                counts[path] += 1
+                if path not in paths:
+                    paths[path] = commits.setdefault((when, subject), len(commits))
             yield
-        return {"whole": whole, "commits": [list(commit) for commit in commits], "paths": paths}
-
-    def _hash(self, top: str, paths: list[str]) -> Steps:
-        """Read and hash: [path, blob key or b"", language, size, mtime_ns, inode, reason]."""
-        rows = []
-        for path in paths:
-            content = read(Path(top), path, self._settings.max_file_bytes)
-            if isinstance(content, Content):
-                language = language_of(path, content.text[:200].split("\n", 1)[0])
-                rows.append([path, blob_key(content.digest, language), language, *_stat_of(content), ""])
-            else:
-                rows.append([path, b"", "", 0, 0, 0, content.reason])
-            yield
-        return {"rows": rows}
-
-    def _chunk(self, top: str, paths: list[str], previous: dict[str, bytes], plain: bool) -> Steps:
-        """Read and chunk: the rows of ``hash``, then the packed blob, its number of chunks, and the fallback.
-
-        With ``plain`` no grammar is used: the file has crashed one.
-        """
-        rows = []
-        for path in paths:
-            content = read(Path(top), path, self._settings.max_file_bytes)
-            if isinstance(content, Content):
-                language = language_of(path, content.text[:200].split("\n", 1)[0])
-                result = (
-                    replace(chunk(content.text, ""), fallback="parse_failed")
-                    if plain
-                    else chunk(content.text, language)
-                )
-                texts = (chunk_text(content.text, item, language, result.symbols) for item in result.chunks)
-                hashes = [hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts]
-                blob = Blob(
-                    language,
-                    content.text,
-                    result.chunks,
-                    hashes,
-                    result.fallback,
-                    previous.get(path, b""),
-                    result.symbols,
-                    result.imports,
-                )
-                key = blob_key(content.digest, language)
-                rows.append(
-                    [path, key, language, *_stat_of(content), "", pack_blob(blob), len(result.chunks), result.fallback]
-                )
-            else:
-                rows.append([path, b"", "", 0, 0, 0, content.reason, b"", 0, ""])
-            yield
-        return {"rows": rows}
-
-    def _lex(self, documents: list[tuple[str, bytes]]) -> Steps:
-        """Words for the lexical index: per (path, packed blob) [path words, [[body, symbol, names], ...]]."""
-        out = []
-        for path, packed in documents:
-            blob = unpack_blob(packed)
-            chunks = []
-            for item in blob.chunks:
-                body = words(chunk_lines(blob.text, item))[:_TOKENS_PER_CHUNK]
-                defined = [s.name for s in blob.symbols if item.start_line <= s.start_line <= item.end_line]
-                body += words(" ".join(members(item, blob.symbols)))
-                symbol = words(" ".join(dict.fromkeys([item.symbol, *defined])))
-                chunks.append([" ".join(body), " ".join(symbol), " ".join(_whole_names(defined))])
-            out.append([" ".join(words(path)), chunks])
-            yield
-        return {"documents": out}
+        return {"whole": whole, "commits": [list(commit) for commit in commits], "paths": paths, "counts": counts}
 
     def _embed(self, blobs: list[tuple[bytes, list[int]]], paths: list[str]) -> Steps:
         """Vectors for some chunks of packed blobs and for some paths, fp16 bytes in the order asked."""
         texts: list[str] = []
         for packed, positions in blobs:
             blob = unpack_blob(packed)
-            texts.extend(chunk_text(blob.text, blob.chunks[at], blob.language, blob.symbols) for at in positions)
+            outline = Outline(blob.symbols)
+            texts.extend(chunk_text(blob.text, blob.chunks[at], blob.language, outline) for at in positions)
         encoder = self._load()
         yield
+        tokens_before = encoder.tokens
         vectors = yield from encoder.encode_steps(texts + [path_text(path) for path in paths], "document")
         data = vectors.astype("<f2")
         return {
             "fingerprint": encoder.spec.fingerprint,
             "chunks": data[: len(texts)].tobytes(),
             "paths": data[len(texts) :].tobytes(),
+            "tokens": encoder.tokens - tokens_before,
         }
+
+    def _distil(self) -> Steps:
+        """Make the static model of the configured transformer ready, unless it is."""
+        yield
+        spec = self._model()
+        if locate_static(self._settings, spec, self._cache_dir) is None:
+            yield from distil_steps(self._load(), self._cache_dir)
+        return {"static": self._static_info()}
 
     def _query(self, text: str) -> Steps:
         """One query's vector, fp32 bytes."""
@@ -214,23 +155,26 @@ class Operations:
             self._spec = spec
         return self._spec
 
+    def _static_info(self) -> list[Any] | None:
+        """Fingerprint and length of the vectors of the static model, None while there is none."""
+        if self._static is None:
+            folder = locate_static(self._settings, self._model(), self._cache_dir)
+            self._static = StaticModel.load(folder) if folder is not None else None
+        return [self._static.fingerprint, self._static.dim] if self._static is not None else None
+
+    def _static_of(self, fingerprint: str) -> StaticModel | None:
+        """The static model, if it is the one asked for."""
+        info = self._static_info() if fingerprint else None
+        return self._static if info is not None and info[0] == fingerprint else None
+
     def _load(self) -> Encoder:
-        if self._encoder is None:
+        with self._loading:
+            if self._encoder is not None:
+                return self._encoder
             from auto_context.embed.encoder import Encoder  # noqa: PLC0415 - torch, only once something is embedded
 
             self._encoder = Encoder(self._model(), self._settings.precision)
         return self._encoder
-
-
-def _whole_names(symbols: Iterable[str]) -> list[str]:
-    """Of ``Cart.add_item``: ``cart.add_item`` and ``add_item``."""
-    names = [name.lower() for symbol in symbols for name in (symbol, symbol.rsplit(".", 1)[-1])]
-    return list(dict.fromkeys(name.replace(" ", "_") for name in names))
-
-
-def blob_key(digest: bytes, language: str) -> bytes:
-    """The identity of a blob: its content, its language and the chunker's version, 16 bytes."""
-    return hashlib.blake2b(digest + f"\0{language}\0{CHUNKER_VERSION}".encode(), digest_size=16).digest()
 
 
 def encode_root(root: Root) -> dict[str, str]:
@@ -258,7 +202,3 @@ def decode_root(data: dict[str, str]) -> Root:
 
 def _pack_found(batch: Iterable[Found]) -> list[Sequence[Any]]:
     return [(item.path, item.size, item.mtime_ns, item.inode, item.skip) for item in batch]
-
-
-def _stat_of(content: Content) -> tuple[int, int, int]:
-    return content.size, content.mtime_ns, content.inode

@@ -1,16 +1,16 @@
-"""Reading what an update found: hash, chunk what is new, commit, and index the words."""
+"""Reading what an update found: hash what may be known, cut what is new, commit, and index the words."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from auto_context.engine.repository import Document, Repository
+from auto_context.engine.calls import Calls
+from auto_context.engine.repository import Repository
+from auto_context.engine.tier import Document
 from auto_context.engine.views import Worktree
-from auto_context.engine.work import BULK, Result, Worker
+from auto_context.engine.work import BULK, Result
 from auto_context.errors import AutoContextError
 from auto_context.store.records import Entry
 
@@ -24,64 +24,19 @@ RECORDLESS = frozenset(
 Stat = tuple[int, int, int]
 """Size in bytes, mtime in nanoseconds, inode."""
 
-_READ_BATCH = 64
-_WORDS_BATCH = 128
-_IN_FLIGHT = 2
+Words = tuple[Document, str, list[tuple[str, str, str]]]
+
+_HASH_BATCH, _DERIVE_BATCH = 256, 128
+_BATCH_FILES, _BATCH_BYTES = 64, 1 << 19
+"""One call reads this much at most: small enough to share the work evenly, large enough to commit seldom."""
+_FIRST_WORDS, _MOST_WORDS = 64, 2_048
+"""Documents of one commit of the lexical index: the first become searchable at once, later ones cost less together."""
 _RACY_NS = 50_000_000
 """A file changed this shortly before it was read could change again unseen: git calls it racy. Well above any tick."""
 
 
-class Calls:
-    """Operations of one update at the worker.
-
-    Args:
-        worker: runs them.
-        priority: of all of them.
-        check: called before each; raises to end the update.
-    """
-
-    def __init__(self, worker: Worker, priority: int, check: Callable[[], None]) -> None:
-        self.worker = worker
-        self.priority = priority
-        self.check = check
-
-    def one(self, op: str, params: dict[str, Any]) -> Result:
-        """Run one operation and wait for it."""
-        self.check()
-        return self.worker.submit(op, params, self.priority).result()
-
-    def pipeline(
-        self, op: str, calls: Iterable[dict[str, Any]], rescue: Callable[[dict[str, Any]], Result] | None = None
-    ) -> Iterator[Result]:
-        """Results in order, with the next call already at the worker while one is being stored.
-
-        Args:
-            op: the operation.
-            calls: its parameters.
-            rescue: gives the result of a call in which the worker died.
-        """
-        flight: deque[tuple[dict[str, Any], Future[Result]]] = deque()
-
-        def land() -> Result:
-            params, future = flight.popleft()
-            try:
-                return future.result()
-            except AutoContextError as error:
-                if rescue is None or error.code != "worker_down":
-                    raise
-                return rescue(params)
-
-        for params in calls:
-            self.check()
-            flight.append((params, self.worker.submit(op, params, self.priority)))
-            if len(flight) >= _IN_FLIGHT:
-                yield land()
-        while flight:
-            yield land()
-
-
 class Reading:
-    """Brings files into a worktree's current view.
+    """Brings files into a worktree's current view, searchable by words and static vectors.
 
     Args:
         repository: where it goes.
@@ -95,55 +50,128 @@ class Reading:
         self._worktree = worktree
         self._calls = calls
         self._stats = stats
+        self._words: list[Words] = []
+        self._enough = _FIRST_WORDS
         self.changed: set[str] = set()
         """Paths whose content was new to the view."""
+        self.files = 0
+        """How many were read."""
+        self.bytes = 0
+        """Of those."""
 
-    def read(self, paths: Sequence[str]) -> None:
-        """Hash files; a content that is known becomes a member of the view, an unknown one is chunked first."""
+    def read(self, paths: Sequence[str]) -> Iterator[None]:
+        """Bring files in; a content that is known becomes a member of the view, an unknown one is cut first.
+
+        Yields after every commit.
+        """
         began = time.monotonic()
-        top = self._worktree.top
-        unknown: list[str] = []
-        hashes = self._calls.pipeline("hash", ({"top": top, "paths": batch} for batch in _batches(paths)))
-        for result in hashes:
+        # In an empty store nothing can be known.
+        unknown = paths if not self._repository.blobs else None
+        if unknown is None:
+            unknown = []
+            yield from self._hash(paths, unknown, began)
+        calls = (self._chunk_params(batch) for batch in self._batched(unknown))
+        for result in self._calls.pipeline("chunk", calls, self._rescue):
+            self._take_in(result, began)
+            yield
+        self._flush_words()
+
+    def _hash(self, paths: Sequence[str], unknown: list[str], began: float) -> Iterator[None]:
+        calls = ({"top": self._worktree.top, "paths": batch} for batch in _batches(paths, _HASH_BATCH))
+        for result in self._calls.pipeline("hash", calls):
             put: dict[str, Entry] = {}
             gone: list[str] = []
+            known: list[Sequence[Any]] = []
             for path, key, language, *stat, reason in result["rows"]:
                 if key and key not in self._repository.blobs:
                     unknown.append(path)
                 elif key:
-                    put[path] = _entry(key, stat, language, *self._repository.summary(key))
+                    known.append((path, key, language, stat))
                 else:
                     self._leave_out(path, reason, put, gone)
+            summaries = self._repository.summaries(key for _, key, _, _ in known)
+            for path, key, language, stat in known:
+                put[path] = _entry(key, stat, language, *summaries[key])
             self._commit(put, gone, [], began)
-        chunked = self._calls.pipeline(
-            "chunk", (self._chunk_params(batch) for batch in _batches(unknown)), self._rescue
-        )
-        for result in chunked:
-            put, gone, blobs = {}, [], []
-            for path, key, language, *stat, reason, packed, chunks, fallback in result["rows"]:
-                if key:
-                    put[path] = _entry(key, stat, language, chunks, fallback)
-                    blobs.append((key, packed))
-                else:
-                    self._leave_out(path, reason, put, gone)
-            self._commit(put, gone, blobs, began)
+            self.files += len(known)
+            yield
+
+    def _batched(self, paths: Sequence[str]) -> Iterator[list[str]]:
+        """Batches of about equal work."""
+        batch: list[str] = []
+        size = 0
+        for path in paths:
+            batch.append(path)
+            size += self._stats.get(path, (0, 0, 0))[0]
+            if len(batch) >= _BATCH_FILES or size >= _BATCH_BYTES:
+                yield batch
+                batch, size = [], 0
+        if batch:
+            yield batch
+
+    def _take_in(self, result: Result, began: float) -> None:
+        """Commit one call's files with their static vectors, and keep their words for the next commit of words."""
+        put: dict[str, Entry] = {}
+        gone: list[str] = []
+        items: list[tuple[bytes, bytes]] = []
+        words: list[tuple[str, bytes, str, list[tuple[str, str, str]]]] = []
+        bodies: dict[bytes, bytes] = {}
+        paths: dict[str, bytes] = {}
+        for path, key, language, *stat, reason, packed, chunks, fallback, named, lexed, body, name in result["rows"]:
+            self.files += 1
+            if not key:
+                self._leave_out(path, reason, put, gone)
+                continue
+            self.bytes += stat[0]
+            put[path] = _entry(key, stat, language, chunks, fallback)
+            items.append((b"b" + key, packed))
+            words.append((path, key, named, lexed))
+            bodies[key], paths[path] = body, name
+        static = self._repository.static
+        items += static.items(result["static"], bodies, paths)
+        self._commit(put, gone, items, began)
+        static.stored(result["static"], bodies, paths)
+        self._keep_words(words)
+
+    def _keep_words(self, words: Iterable[tuple[str, bytes, str, list[tuple[str, str, str]]]]) -> None:
+        repository, numbers = self._repository, self._worktree.view.documents
+        with repository.lock:
+            for path, key, named, chunks in words:
+                number = numbers.get(path)
+                # A file that was saved meanwhile has another content by now, and its words.
+                if number is not None and repository.documents[number].key == key:
+                    self._words.append((repository.documents[number], named, chunks))
+        if len(self._words) >= self._enough:
+            self._flush_words()
+            self._enough = min(self._enough * 2, _MOST_WORDS)
+
+    def _flush_words(self) -> None:
+        words, self._words = self._words, []
+        self._repository.add_words(words)
+        self._repository.static.load(self._worktree.view)
 
     def _chunk_params(self, paths: Sequence[str], *, plain: bool = False) -> dict[str, Any]:
         entries = self._worktree.view.entries
         previous = {path: entries[path].key for path in paths if path in entries and entries[path].key}
-        return {"top": self._worktree.top, "paths": list(paths), "previous": previous, "plain": plain}
+        model = self._repository.static.model
+        return {
+            "top": self._worktree.top, "paths": list(paths), "previous": previous, "plain": plain, "static": model
+        }  # fmt: skip
 
     def _rescue(self, params: dict[str, Any]) -> Result:
         """A grammar is native code that some file may crash: find that file, and cut it by lines."""
         rows = []
+        static = ""
         for path in params["paths"]:
             try:
-                rows += self._calls.one("chunk", self._chunk_params([path]))["rows"]
+                result = self._calls.one("chunk", self._chunk_params([path]))
             except AutoContextError as error:
                 if error.code != "worker_down":
                     raise
-                rows += self._calls.one("chunk", self._chunk_params([path], plain=True))["rows"]
-        return {"rows": rows}
+                result = self._calls.one("chunk", self._chunk_params([path], plain=True))
+            rows += result["rows"]
+            static = result["static"]
+        return {"rows": rows, "static": static}
 
     def _leave_out(self, path: str, reason: str, put: dict[str, Entry], gone: list[str]) -> None:
         if reason not in RECORDLESS:
@@ -153,7 +181,7 @@ class Reading:
         if reason != "missing":
             self._worktree.skipped[reason] = self._worktree.skipped.get(reason, 0) + 1
 
-    def _commit(self, put: dict[str, Entry], gone: list[str], blobs: list[tuple[bytes, bytes]], began: float) -> None:
+    def _commit(self, put: dict[str, Entry], gone: list[str], items: list[tuple[bytes, bytes]], began: float) -> None:
         if self._calls.priority == BULK:
             # A path saved meanwhile was read later than this.
             newer = self._worktree.saved_since(began)
@@ -161,15 +189,30 @@ class Reading:
             gone = [path for path in gone if path not in newer]
         entries = self._worktree.view.entries
         self.changed.update(p for p, e in put.items() if p not in entries or entries[p].key != e.key)
-        self._repository.commit(self._worktree, put, gone, blobs)
+        self._repository.commit(self._worktree, put, gone, items)
 
-    def index_words(self) -> None:
-        """Put every document of the view into the lexical index that is not there yet."""
-        waiting = self._repository.unlexed(self._worktree.view)
-        batches = list(_batches(waiting, _WORDS_BATCH))
-        results = self._calls.pipeline("lex", ({"documents": self._packed(batch)} for batch in batches))
-        for batch, result in zip(batches, results, strict=True):
-            self._repository.add_words(batch, result["documents"])
+    def derive(self, paths: Sequence[str] | None = None) -> Iterator[None]:
+        """From stored contents make what is missing of words and static vectors.
+
+        Args:
+            paths: of these only, else of the whole view.
+        """
+        repository, view = self._repository, self._worktree.view
+        with repository.lock:
+            waiting = {document.id: document for document in repository.unlexed(view, paths)}
+            if repository.static.model:
+                lacking = (repository.documents[number] for number in repository.static.waiting(view))
+                wanted = None if paths is None else set(paths)
+                waiting |= {one.id: one for one in lacking if wanted is None or one.path in wanted}
+        batches = list(_batches(list(waiting.values()), _DERIVE_BATCH))
+        calls = ({"documents": self._packed(batch), "static": repository.static.model} for batch in batches)
+        for batch, result in zip(batches, self._calls.pipeline("derive", calls), strict=True):
+            bodies = {document.key: row[2] for document, row in zip(batch, result["rows"], strict=True)}
+            names = {document.path: row[3] for document, row in zip(batch, result["rows"], strict=True)}
+            repository.store_vectors(repository.static, result["static"], bodies, names)
+            repository.add_words([(document, *row[:2]) for document, row in zip(batch, result["rows"], strict=True)])
+            yield
+        repository.static.load(view)
 
     def _packed(self, batch: Sequence[Document]) -> list[tuple[str, bytes]]:
         found = self._repository.sidecar.get_many([b"b" + document.key for document in batch])
@@ -182,6 +225,6 @@ def _entry(key: bytes, stat: Sequence[int], language: str, chunks: int, fallback
     return Entry(key, size, 0 if racy else mtime_ns, inode, language, chunks, fallback)
 
 
-def _batches(items: Sequence[T], size: int = _READ_BATCH) -> Iterator[Sequence[T]]:
+def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     for at in range(0, len(items), size):
         yield items[at : at + size]

@@ -9,35 +9,19 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from auto_context.engine.tier import Document, Tier
 from auto_context.engine.views import View, Worktree
 from auto_context.errors import AutoContextError
 from auto_context.paths import private_dir
-from auto_context.store.lexical import LexicalChunk, LexicalIndex, chunk_id, split_id
+from auto_context.store.lexical import LexicalChunk, LexicalIndex, split_id
 from auto_context.store.records import Blob, Entry, blob_summary, document_id, unpack_blob
 from auto_context.store.sidecar import Sidecar
-from auto_context.store.vectors import VectorIndex, combine
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-PATH_WEIGHT = 0.4
-"""How far a chunk's vector moves towards its path's."""
-_ROWS_PER_READ = 2_000
-
-
-class Document(NamedTuple):
-    """One content at one path."""
-
-    path: str
-    key: bytes
-    id: int
 
 
 class Repository:
@@ -50,20 +34,20 @@ class Repository:
     def __init__(self, folder: Path) -> None:
         self.folder = private_dir(folder)
         self.lock = threading.RLock()
+        self._writing = threading.Lock()
         self.full_update, self.save_update = threading.Lock(), threading.Lock()
         self.sidecar = Sidecar(folder / "sidecar")
         self.lexical = LexicalIndex(folder / "lexical", str(self.sidecar.meta.get("lexical", "")))
         self.documents: list[Document] = []
         self._numbers: dict[tuple[str, bytes], int] = {}
         self._by_id: dict[int, int] = {}
+        self._chunks = np.zeros(1024, np.int32)
+        self.static = Tier("static", self.sidecar, self.lock, self.documents)
+        self.vector = Tier("vector", self.sidecar, self.lock, self.documents)
         self._worktrees: dict[str, Worktree] = {}
         self.blobs = {key[1:] for key in self.sidecar.keys(b"b")}
-        self.lexed = {int.from_bytes(key[1:], "big") for key in self.sidecar.keys(b"x")}
-        self.model = ""
-        self.vectors: VectorIndex | None = None
-        self.embedded: set[bytes] = set()
-        self.embedded_paths: set[str] = set()
-        self._with_vectors: set[int] = set()
+        self.lexed = set(self._read_lexed())
+        self._doubtful = {document for _, ids in self.sidecar.scan(b"t") for document in _ids(ids)}
         self.blob = lru_cache(maxsize=1024)(self._read_blob)
         if self.lexical.rebuilt:
             self._requeue_lexical()
@@ -96,21 +80,27 @@ class Repository:
     def attach(self, view: View, paths: Iterable[str]) -> None:
         """Number the documents of some paths of a view, and take those of vanished paths out."""
         with self.lock:
+            paths = list(paths)
+            if view.names is not None:
+                view.touched.update(paths)
             for path in paths:
                 entry = view.entries.get(path)
                 if entry is None or not entry.key:
                     view.documents.pop(path, None)
                 else:
-                    view.documents[path] = self._number(path, entry.key)
+                    view.documents[path] = self._number(path, entry)
             view.changed()
 
-    def _number(self, path: str, key: bytes) -> int:
-        number = self._numbers.get((path, key))
+    def _number(self, path: str, entry: Entry) -> int:
+        number = self._numbers.get((path, entry.key))
         if number is None:
-            number = self._numbers[path, key] = len(self.documents)
-            document = Document(path, key, document_id(path, key))
+            number = self._numbers[path, entry.key] = len(self.documents)
+            document = Document(path, entry.key, document_id(path, entry.key))
             self.documents.append(document)
             self._by_id[document.id] = number
+            if number >= len(self._chunks):
+                self._chunks = np.concatenate([self._chunks, np.zeros_like(self._chunks)])
+            self._chunks[number] = entry.chunks
         return number
 
     def number_of(self, document: int) -> int | None:
@@ -130,10 +120,10 @@ class Repository:
         blob = self.blob(document.key)
         return (document, blob, position) if position < len(blob.chunks) else None
 
-    def summary(self, key: bytes) -> tuple[int, str]:
-        """Number of chunks of a stored content, and why it was cut by line windows, if it was."""
-        data = self.sidecar.get(b"b" + key)
-        return blob_summary(data) if data is not None else (0, "")
+    def summaries(self, keys: Iterable[bytes]) -> dict[bytes, tuple[int, str]]:
+        """Number of chunks of stored contents, and why each was cut by line windows, if it was."""
+        found = self.sidecar.get_many([b"b" + key for key in set(keys)])
+        return {key[1:]: blob_summary(data) for key, data in found.items()}
 
     # What is written
 
@@ -142,136 +132,97 @@ class Repository:
         worktree: Worktree,
         put: dict[str, Entry],
         gone: Iterable[str] = (),
-        blobs: Sequence[tuple[bytes, bytes]] = (),
+        items: Sequence[tuple[bytes, bytes]] = (),
     ) -> None:
-        """Store contents and change the current view, in one transaction."""
-        with self.lock, self.sidecar.transaction():
-            for key, packed in blobs:
-                self.sidecar.set(b"b" + key, packed)
-            gone = list(gone)
-            worktree.change(self.sidecar, put, gone)
-            self.blobs.update(key for key, _ in blobs)
-            self.attach(worktree.view, [*put, *gone])
+        """Store contents and what belongs to them, and change the current view, in one transaction."""
+        with self._writing:
+            removed = [path for path in gone if path in worktree.view.entries]
+            with self.sidecar.transaction():
+                self.sidecar.set_many(items)
+                if put or removed:
+                    worktree.write_change(self.sidecar, put, removed)
+            with self.lock:
+                worktree.apply(put, removed)
+                self.blobs.update(key[1:] for key, _ in items if key.startswith(b"b"))
+                self.attach(worktree.view, [*put, *removed])
 
     def switch(self, worktree: Worktree, ref: str, entries: dict[str, Entry]) -> None:
         """Make ``entries`` the worktree's view under ``ref``."""
-        with self.lock:
+        with self._writing, self.lock:
             worktree.switch(self.sidecar, ref, entries)
             worktree.view.documents.clear()
+            worktree.view.names = None
             self.attach(worktree.view, entries)
 
-    def unlexed(self, view: View) -> list[Document]:
-        """Documents of a view that the lexical index lacks."""
+    def unlexed(self, view: View, paths: Iterable[str] | None = None) -> list[Document]:
+        """Documents of a view, or of some of its paths, that the lexical index lacks."""
         with self.lock:
-            documents = (self.documents[number] for number in view.documents.values())
+            numbers = view.documents
+            wanted = numbers.values() if paths is None else [numbers[path] for path in paths if path in numbers]
+            documents = (self.documents[number] for number in wanted)
             return [document for document in documents if document.id not in self.lexed]
 
-    def add_words(self, documents: Sequence[Document], words: Sequence[tuple[str, list[tuple[str, str, str]]]]) -> None:
-        """Put documents into the lexical index, then note that they are there: a crash between repeats the first."""
+    def add_words(self, words: Sequence[tuple[Document, str, list[tuple[str, str, str]]]]) -> None:
+        """Put documents into the lexical index, then note that they are there.
+
+        A crash between repeats the first; those that may be there already are known by a note made before.
+
+        Args:
+            words: document, words of its path, and (body, symbol, names) of every chunk.
+        """
+        fresh = [item for item in words if item[0].id not in self.lexed]
+        if not fresh:
+            return
+        ids = b"".join(document.id.to_bytes(8, "big") for document, _, _ in fresh)
+        self.sidecar.set(b"t" + ids[:8], ids)
         self.lexical.add(
-            (document.id, path, [LexicalChunk(*chunk) for chunk in chunks])
-            for document, (path, chunks) in zip(documents, words, strict=True)
+            ((document.id, path, [LexicalChunk(*chunk) for chunk in chunks]) for document, path, chunks in fresh),
+            self._doubtful,
         )
-        self.sidecar.set_many((b"x" + document.id.to_bytes(8, "big"), b"") for document in documents)
+        with self.sidecar.transaction():
+            self.sidecar.set(b"x" + ids[:8], ids)
+            self.sidecar.delete(b"t" + ids[:8])
         with self.lock:
-            self.lexed.update(document.id for document in documents)
+            self.lexed.update(document.id for document, _, _ in fresh)
+            self._doubtful -= {document.id for document, _, _ in fresh}
+
+    def _read_lexed(self) -> Iterator[int]:
+        for key, ids in self.sidecar.scan(b"x"):
+            # Older stores have one row for each document, with nothing in it.
+            yield from _ids(ids or key[1:])
 
     # Vectors
 
-    def use_model(self, fingerprint: str, dim: int) -> None:
-        """Search with this model's vectors from now on; those of another model stay on disk, apart."""
-        with self.lock:
-            if self.model == fingerprint:
-                return
-            self.model, self.vectors = fingerprint, VectorIndex(dim)
-            prefix = self._model_key()
-            self.embedded = {key[9:] for key in self.sidecar.keys(b"e" + prefix)}
-            self.embedded_paths = {_decode(key[9:]) for key in self.sidecar.keys(b"p" + prefix)}
-            self._with_vectors = set()
-        if self.sidecar.meta.get("model") != [fingerprint, dim]:
-            self.sidecar.meta["model"] = [fingerprint, dim]
-            self.sidecar.save_meta()
+    @property
+    def tiers(self) -> tuple[Tier, Tier]:
+        """Both."""
+        return self.static, self.vector
 
-    def use_last_model(self) -> None:
-        """Load the vectors of the model used last, so that a search need not wait to be told which that is."""
-        if not self.model and "model" in self.sidecar.meta:
-            self.use_model(*self.sidecar.meta["model"])
-
-    def _model_key(self) -> bytes:
-        return bytes.fromhex(self.model)[:8]
-
-    def without_vectors(self, view: View) -> list[int]:
-        """Numbers of the view's documents that have no rows in the vector index."""
-        with self.lock:
-            return [number for number in view.documents.values() if number not in self._with_vectors]
-
-    def store_vectors(self, model: str, bodies: dict[bytes, bytes], paths: dict[str, bytes]) -> None:
-        """Keep new vectors, fp16 bytes: of whole contents, and of paths. Another model's are dropped."""
-        if model != self.model:
-            return
-        prefix = self._model_key()
-        items = [(b"e" + prefix + key, data) for key, data in bodies.items()]
-        items += [(b"p" + prefix + _encode(path), data) for path, data in paths.items()]
-        self.sidecar.set_many(items)
-        with self.lock:
-            self.embedded.update(bodies)
-            self.embedded_paths.update(paths)
-
-    def body_vectors(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float16]]:
-        """Stored vectors of contents, fp16 [chunks, dim]."""
-        if self.vectors is None:
-            return {}
-        prefix = b"e" + self._model_key()
-        found = self.sidecar.get_many([prefix + key for key in keys])
-        dim = self.vectors.dim
-        return {key[9:]: np.frombuffer(data, "<f2").reshape(-1, dim) for key, data in found.items()}
+    def use_last_models(self) -> None:
+        """Search with the models used last."""
+        for tier in self.tiers:
+            tier.use_last()
 
     def load_rows(self, view: View) -> None:
         """Give rows to every document of a view whose vectors are stored."""
+        for tier in self.tiers:
+            tier.load(view)
+
+    def store_vectors(self, tier: Tier, model: str, bodies: dict[bytes, bytes], paths: dict[str, bytes]) -> None:
+        """Keep new vectors, packed as the tier has them. Another model's are dropped."""
+        self.sidecar.set_many(tier.items(model, bodies, paths))
+        tier.stored(model, bodies, paths)
+
+    def coverage(self, view: View, tier: Tier) -> float:
+        """The share of a view's chunks that have a row, 0 to 1."""
         with self.lock:
-            index = self.vectors
-            if index is None:
-                return
-            key = (self.model, len(self.embedded), len(self.embedded_paths), len(self._with_vectors))
-            ready = view.derived("ready", key, lambda: self._ready(view))
-            for at in range(0, len(ready), _ROWS_PER_READ):
-                self._add_rows(index, ready[at : at + _ROWS_PER_READ])
+            chunks = view.chunks
+            return min(1.0, self.vector_count(view, tier) / chunks) if chunks else 1.0
 
-    def _ready(self, view: View) -> list[int]:
-        """Documents whose vectors are stored and that have no rows yet."""
-        return [
-            number
-            for number in self.without_vectors(view)
-            if self.documents[number].key in self.embedded and self.documents[number].path in self.embedded_paths
-        ]
-
-    def _add_rows(self, index: VectorIndex, numbers: Sequence[int]) -> None:
-        documents = [self.documents[number] for number in numbers]
-        bodies = self.body_vectors([document.key for document in documents])
-        prefix = b"p" + self._model_key()
-        paths = self.sidecar.get_many([prefix + _encode(document.path) for document in documents])
-        ids: list[NDArray[np.int64]] = []
-        rows: list[NDArray[np.float32]] = []
-        for number, document in zip(numbers, documents, strict=True):
-            body = bodies.get(document.key)
-            path = paths.get(prefix + _encode(document.path))
-            if body is None or path is None:
-                continue
-            rows.append(combine(body.astype(np.float32), np.frombuffer(path, "<f2").astype(np.float32), PATH_WEIGHT))
-            ids.append(chunk_id(number, 0) + np.arange(len(body), dtype=np.int64))
-            self._with_vectors.add(number)
-        if ids:
-            index.add(np.concatenate(ids), np.concatenate(rows))
-
-    def vector_count(self, view: View) -> int:
+    def vector_count(self, view: View, tier: Tier) -> int:
         """How many chunks of a view have a row."""
         with self.lock:
-            known, entries = self._with_vectors, view.entries
-            return view.derived(
-                "vectors",
-                (self.model, len(known)),
-                lambda: sum(entries[path].chunks for path, number in view.documents.items() if number in known),
-            )
+            return tier.count(view, self._chunks)
 
     def bytes_on_disk(self) -> int:
         """Size of the store, in bytes."""
@@ -323,9 +274,6 @@ def _moved_store(stores: Path, info: os.stat_result) -> Path | None:
     return None
 
 
-def _encode(path: str) -> bytes:
-    return path.encode("utf-8", "surrogateescape")
-
-
-def _decode(path: bytes) -> str:
-    return path.decode("utf-8", "surrogateescape")
+def _ids(packed: bytes) -> Iterator[int]:
+    """Documents' ids, eight bytes each."""
+    return (int.from_bytes(packed[at : at + 8], "big") for at in range(0, len(packed), 8))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -10,22 +11,18 @@ import numpy as np
 import pathspec
 
 from auto_context.engine.history import History
+from auto_context.engine.names import Names
 from auto_context.engine.repository import Repository
 from auto_context.engine.views import View
 from auto_context.errors import AutoContextError
-from auto_context.rank.files import FileNames
 from auto_context.rank.query import Query
 from auto_context.source import Root, language_of
-from auto_context.store.records import Entry
 from auto_context.types import SearchRequest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Mask = NDArray[np.bool_]
-
-_SIZES = ((1, "empty"), (10_000, "small"), (1_000_000, "medium"), (10_000_000, "large"))
-_FOLDERS = 3
 
 
 class Scope:
@@ -40,17 +37,17 @@ class Scope:
         self._history = history
         self._request = request
         self._query = query
-        # What passes depends on, besides the view.
-        self._key = (
+        self.key = (
             root.prefix, request.path, request.language, query.paths, query.languages, query.since, history.head
         )  # fmt: skip
+        """What passes depends on this, besides the view."""
 
     def documents(self) -> Mask:
         """Which documents pass, bool [documents]."""
         with self._repository.lock:
-            if not any(self._key[:-1]):
+            if not any(self.key[:-1]):
                 return self._view.mask()
-            return self._view.derived("allowed", self._key, self._narrowed)
+            return self._view.derived("allowed", self.key, self._narrowed)
 
     def _narrowed(self) -> Mask:
         narrowed = np.zeros_like(self._view.mask())
@@ -81,26 +78,26 @@ class Scope:
         # A time that is not kept is one that was too fresh to be trusted.
         return commit.time if commit is not None else self._view.entries[path].mtime_ns / 1e9 or time.time()
 
-    def names(self) -> tuple[FileNames, list[int | None], list[str]]:
-        """The names that pass, their documents' numbers (None for a file without content), and their paths."""
+    def names(self) -> Names:
+        """The names that pass."""
+        view = self._view
         with self._repository.lock:
-            return self._view.derived("names", self._key, self._make_names)
+            if any(self.key[:-1]):
+                return view.derived("names", self.key, lambda: self._names(filter(self.has, view.entries)))
+            if view.names is None:
+                view.names = self._names(view.entries)
+                view.described_at = self._history.head
+            elif view.described_at != self._history.head:
+                # What describes files without content speaks of their last commit.
+                view.touched.update(path for path, entry in view.entries.items() if not entry.key)
+                view.described_at = self._history.head
+            if view.touched:
+                view.names.follow(view.touched, self._changed)
+            view.touched.clear()
+            return view.names
 
-    def _make_names(self) -> tuple[FileNames, list[int | None], list[str]]:
-        entries, documents, prefix = self._view.entries, self._view.documents, len(self._root.prefix)
-        paths = [path for path in entries if self.has(path)]
-        nameless = {
-            at: self._description(path, entries[path]) for at, path in enumerate(paths) if path not in documents
-        }
-        return FileNames([path[prefix:] for path in paths], nameless), [documents.get(path) for path in paths], paths
-
-    def _description(self, path: str, entry: Entry) -> list[str]:
-        """Words for a file that only its record can find: extension, folders, size class and month of change."""
-        *folders, name = path.lower().split("/")
-        size = next((word for limit, word in _SIZES if entry.size < limit), "huge")
-        changed = time.localtime(self._changed(path))
-        month = [time.strftime("%B", changed).lower(), time.strftime("%Y", changed), time.strftime("%Y-%m", changed)]
-        return [name.rpartition(".")[2], *folders[-_FOLDERS:], size, *month]
+    def _names(self, paths: Iterable[str]) -> Names:
+        return Names(self._view, self._root.prefix, paths, self._changed)
 
 
 def _speaks(language: str, asked: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,15 +16,17 @@ from auto_context.engine.legs import Found, Legs
 from auto_context.engine.query_vectors import QueryVectors
 from auto_context.engine.repository import Repository
 from auto_context.engine.scope import Scope
+from auto_context.engine.static_queries import StaticQueries
 from auto_context.engine.verify import fresh_hits
 from auto_context.engine.views import View, Worktree
 from auto_context.engine.work import Result, Worker
 from auto_context.rank import Asked, Candidate, Fused, diversify, fuse, merge, rank
+from auto_context.rank.intent import Intent
 from auto_context.rank.query import Query, compiled, has_phrase, parse
 from auto_context.rank.tokens import words
 from auto_context.source import Root
 from auto_context.store.lexical import chunk_id
-from auto_context.store.records import Blob, chunk_lines
+from auto_context.store.records import CHUNK_BITS, Blob, chunk_lines
 from auto_context.types import Chunk, Hit, LegState, SearchReply, SearchRequest
 
 if TYPE_CHECKING:
@@ -46,6 +48,13 @@ _NO_DEFINITIONS = frozenset({"key", "section", "rule", "element", "heading", "va
 """Kinds of symbols that name a place, and are nothing that others use by that name."""
 
 
+class Queries(NamedTuple):
+    """What makes a query's vectors, of either tier."""
+
+    vector: QueryVectors
+    static: StaticQueries
+
+
 class Search:
     """One query against one view."""
 
@@ -55,7 +64,7 @@ class Search:
         root: Root,
         worktree: Worktree,
         worker: Worker,
-        vectors: QueryVectors,
+        queries: Queries,
         request: SearchRequest,
     ) -> None:
         self._repository = repository
@@ -63,17 +72,19 @@ class Search:
         self._worktree = worktree
         self._view: View = worktree.view
         self._worker = worker
-        self._query_vectors = vectors
+        self._query_vectors, self._static_queries = queries
         self._request = request
         self._query: Query = parse(request.query, time.time())
         self._scope = Scope(repository, root, self._view, worktree.history, request, self._query)
         self._pattern_s = _PATTERN_S
         self._files: dict[str, bool] = {}
+        self._coverage = coverage(repository, self._view)
         self._limit = max(0, min(request.limit, _MOST_HITS))
         self.other_model = False
         """Whether the query came back from another model than the one the vectors are of."""
         self._vector_of_query: Floats | None = None
-        self._states: dict[str, LegState] = {"lexical": "ok", "path": "ok", "vector": "ok"}
+        self._states: dict[str, LegState] = {"lexical": "ok", "path": "ok", "static": "ok", "vector": "ok"}
+        self._static_query: Floats | None = None
         self._found: dict[str, Found] = {}
 
     def run(self, branch: str) -> SearchReply:
@@ -84,34 +95,31 @@ class Search:
             (query.pattern, query.paths, query.languages, query.kinds, query.since is not None, query.phrases)
         )
         if query.text:
-            ranked, coverage = self._ranked(began)
+            ranked = self._ranked(began)
         elif filtered:
-            self._states = {"lexical": "ok", "path": "off", "vector": "off"}
-            ranked, coverage = list(self._listed(began + _LISTING_S)), 0.0
+            self._states = {"lexical": "ok", "path": "off", "static": "off", "vector": "off"}
+            ranked = list(self._listed(began + _LISTING_S))
         else:
             self._states = dict.fromkeys(self._states, "off")
-            ranked, coverage = [], 0.0
+            ranked = []
         hits = self._hits(ranked)
         took = round((time.monotonic() - began) * 1000, 2)
-        return SearchReply(
-            self._request.query, str(self._root.path), branch, took, self._states, round(coverage, 4), hits
-        )
+        return SearchReply(self._request.query, str(self._root.path), branch, took, self._states, self._coverage, hits)
 
     # With words: legs, fusion, ranking
 
-    def _ranked(self, began: float) -> tuple[list[Candidate], float]:
+    def _ranked(self, began: float) -> list[Candidate]:
         request, query = self._request, self._query
         deadline = began + max(_GRACE_S, request.wait_ms / 1000)
         pending = self._query_vectors.ask(query.text) if "vector" not in request.off else None
-        legs = Legs(self._repository, self._scope, query)
-        with self._repository.lock:
-            chunks = self._view.chunks
-            coverage = self._repository.vector_count(self._view) / chunks if chunks else 1.0
-        weights = query.intent.covered(coverage)
+        legs = Legs(self._repository, self._view, self._scope, query)
+        if "static" not in request.off:
+            self._static_query = self._static_queries.embed(query.text, self._repository.static.model)
         depth = _DEPTH
         while True:
             self._find(legs, depth, pending, deadline)
-            candidates = list(self._candidates(self._similar_enough(fuse(self._found, weights, depth)), legs.nameless))
+            fused = fuse(self._found, self._weights(), depth, self._stands_in)
+            candidates = list(self._candidates(self._similar_enough(fused), legs.nameless))
             exhausted = all(len(found) < depth for found in self._found.values()) or depth >= _DEEPEST
             if exhausted or len(candidates) >= min(self._limit, depth):
                 break
@@ -120,36 +128,57 @@ class Search:
         ranked = merge(rank(asked, candidates, request.off))
         if "diversity" not in request.off:
             ranked = diversify(ranked, request.per_file)
-        self._note_states(coverage)
-        return ranked, coverage
+        self._note_states()
+        return ranked
+
+    def _weights(self) -> Intent:
+        """The intent's; where static vectors do not stand in for the transformer's, these count as far as they go."""
+        intent = self._query.intent
+        if self._static_query is not None:
+            return intent if self._vector_of_query is not None else intent.without_vector()
+        return intent.covered(self._coverage["vector"])
+
+    def _stands_in(self, chunk: int) -> bool:
+        """Whether a chunk has no vector of the transformer yet, so that its static one counts in its place."""
+        return not self._repository.vector.has_rows(chunk >> CHUNK_BITS)
 
     def _find(self, legs: Legs, depth: int, pending: Future[Result] | None, deadline: float) -> None:
         """Ask every leg that is on. The vector leg last: its query is being embedded meanwhile."""
-        off = self._request.off
-        found: dict[str, Found] = {"lexical": [] if "lexical" in off else legs.lexical(depth), "path": [], "vector": []}
+        off, repository = self._request.off, self._repository
+        found: dict[str, Found] = {leg: [] for leg in self._states}
+        if "lexical" not in off:
+            found["lexical"] = legs.lexical(depth)
+        if self._static_query is not None:
+            found["static"] = legs.nearest(repository.static, self._static_query, depth)
         if pending is not None:
             if self._vector_of_query is None and self._states["vector"] == "ok":
                 self._vector_of_query = self._await(pending, deadline)
             if self._vector_of_query is not None:
-                found["vector"] = legs.vector(self._vector_of_query, depth)
+                found["vector"] = legs.nearest(repository.vector, self._vector_of_query, depth)
         if "path" not in off:
-            found["path"] = legs.path(depth, [found["lexical"], found["vector"]])
+            found["path"] = legs.path(depth, [found["lexical"], found["vector"] or found["static"]])
         self._found = found
 
-    def _note_states(self, coverage: float) -> None:
-        if not self._repository.lexed:
-            self._states["lexical"] = "empty"
-        index = self._repository.vectors
-        if self._states["vector"] == "ok" and (index is None or not len(index)):
-            self._states["vector"] = "empty"
-        if self._states["vector"] == "ok" and coverage < 1.0:
-            self._states["vector"] = "partial" if coverage else "empty"
-        for leg in self._states.keys() & set(self._request.off):
-            self._states[leg] = "off"
+    def _note_states(self) -> None:
+        states, repository = self._states, self._repository
+        if not repository.lexed:
+            states["lexical"] = "empty"
+        if self._static_query is None and repository.static.model and self._query_has_words():
+            states["static"] = "loading"
+        for tier in repository.tiers:
+            if states[tier.name] == "ok" and (tier.index is None or not len(tier.index)):
+                states[tier.name] = "empty"
+            if states[tier.name] == "ok" and self._coverage[tier.name] < 1.0:
+                states[tier.name] = "partial" if self._coverage[tier.name] else "empty"
+        for leg in states.keys() & set(self._request.off):
+            states[leg] = "off"
+
+    def _query_has_words(self) -> bool:
+        return bool(words(self._query.text))
 
     def _similar_enough(self, fused: Sequence[Fused]) -> Sequence[Fused]:
         """Without what is below the threshold, whichever leg found it. Without vectors nothing can be measured."""
-        threshold, query, index = self._request.threshold, self._vector_of_query, self._repository.vectors
+        threshold, query, index = self._request.threshold, self._vector_of_query, self._repository.vector.index
         if threshold is None or query is None or index is None:
             return fused
         similarity = index.similarities(query, np.array([item.id for item in fused], np.int64))
@@ -165,7 +194,7 @@ class Search:
         except BaseException:  # noqa: BLE001 - whatever befell the worker, the other legs answer
             self._states["vector"] = "down"
             return None
-        if result["fingerprint"] != self._repository.model:
+        if result["fingerprint"] != self._repository.vector.model:
             # Vectors of two models are never compared: this leg waits until the view is embedded anew.
             self._states["vector"] = "empty"
             self.other_model = True
@@ -288,3 +317,16 @@ class Search:
             "steps": [{"step": step, "factor": round(by, 4)} for step, by in item.why],
             "score": round(item.score, 4),
         }
+
+
+def coverage(repository: Repository, view: View) -> dict[str, float]:
+    """The share of a view's chunks that each leg can find, 0 to 1."""
+    with repository.lock:
+        lexed = view.derived("lexed", len(repository.lexed), lambda: _lexed(repository, view))
+        shares = {"lexical": lexed, "path": 1.0}
+        return shares | {tier.name: round(repository.coverage(view, tier), 4) for tier in repository.tiers}
+
+
+def _lexed(repository: Repository, view: View) -> float:
+    missing = sum(view.entries[document.path].chunks for document in repository.unlexed(view))
+    return round(1.0 - missing / view.chunks, 4) if view.chunks else 1.0

@@ -12,6 +12,7 @@ from auto_context.engine.legs import Legs
 from auto_context.engine.place import Place, find_place
 from auto_context.engine.repository import Repository
 from auto_context.engine.scope import Scope
+from auto_context.engine.tier import Tier
 from auto_context.engine.verify import fresh_hits
 from auto_context.engine.views import Worktree
 from auto_context.rank import STEPS, Asked, Candidate, demotion, diversify, fuse, rank
@@ -19,7 +20,7 @@ from auto_context.rank.intent import INTENTS
 from auto_context.rank.query import Query
 from auto_context.rank.tokens import words
 from auto_context.source import Root
-from auto_context.store.records import chunk_lines
+from auto_context.store.records import CHUNK_BITS, chunk_lines
 from auto_context.types import Hit, LegState, SearchRequest, SimilarReply, SimilarRequest
 
 if TYPE_CHECKING:
@@ -60,14 +61,20 @@ def alike_to(
     tokens = [token for chunk in chunks for token in words(chunk_lines(place.blob.text, chunk))]
     query = Query("", INTENTS["similar"], tuple(repository.lexical.telling(tokens, _WORDS)))
     scope = Scope(repository, root, worktree.view, worktree.history, SearchRequest("", str(root.path)), query)
-    legs = Legs(repository, scope, query)
-    body = _body(repository, place, positions)
-    found = {"lexical": legs.lexical(_DEPTH), "vector": [] if body is None else legs.vector(body, _DEPTH)}
-    states: dict[str, LegState] = {"lexical": "ok", "vector": "ok" if body is not None else "empty"}
+    legs = Legs(repository, worktree.view, scope, query)
+    found = {"lexical": legs.lexical(_DEPTH)}
+    states: dict[str, LegState] = {"lexical": "ok"}
+    bodies = {tier.name: _body(tier, place, positions) for tier in repository.tiers}
+    for tier in repository.tiers:
+        body = bodies[tier.name]
+        found[tier.name] = [] if body is None else legs.nearest(tier, body, _DEPTH)
+        states[tier.name] = "empty" if body is None else "ok"
+    body = bodies["vector"]
     others: list[Candidate] = []
     copies: list[Candidate] = []
     hashes = {place.blob.hashes[at] for at in positions}
-    for item in fuse(found, query.intent, _DEPTH):
+    intent = query.intent if body is not None else query.intent.without_vector()
+    for item in fuse(found, intent, _DEPTH, lambda chunk: not repository.vector.has_rows(chunk >> CHUNK_BITS)):
         known = repository.chunk(item.id)
         if known is None or (known[0].path == place.path and known[2] in positions):
             continue
@@ -86,12 +93,12 @@ def alike_to(
     return Likeness(ranked, copies, states, query)
 
 
-def _body(repository: Repository, place: Place, positions: Sequence[int]) -> Floats | None:
+def _body(tier: Tier, place: Place, positions: Sequence[int]) -> Floats | None:
     """The mean of the chunks' own vectors, unit length; None while they have none."""
-    vectors = repository.body_vectors([place.key]).get(place.key)
+    vectors = tier.body_vectors([place.key]).get(place.key)
     if vectors is None:
         return None
-    mean = vectors[list(positions)].astype(np.float32).mean(axis=0)
+    mean = vectors[list(positions)].mean(axis=0)
     out: Floats = mean / max(float(np.linalg.norm(mean)), 1e-9)
     return out
 
@@ -99,7 +106,7 @@ def _body(repository: Repository, place: Place, positions: Sequence[int]) -> Flo
 def _near_copy(repository: Repository, key: bytes, position: int, body: Floats | None) -> bool:
     if body is None:
         return False
-    vectors = repository.body_vectors([key]).get(key)
+    vectors = repository.vector.body_vectors([key]).get(key)
     return vectors is not None and float(vectors[position] @ body) >= _COPY
 
 

@@ -11,15 +11,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from auto_context.chunk import CHUNKER_VERSION
 from auto_context.config import Settings
 from auto_context.engine import views
+from auto_context.engine.calls import Calls
 from auto_context.engine.embedding import Embedding
-from auto_context.engine.history import follow_head
+from auto_context.engine.history import follow_head, most_useful_first
+from auto_context.engine.meter import Meter
 from auto_context.engine.ops import encode_root
-from auto_context.engine.reading import RECORDLESS, Calls, Reading, Stat
+from auto_context.engine.reading import RECORDLESS, Reading, Stat
 from auto_context.engine.repository import Repository
 from auto_context.engine.work import BULK, SAVE, Worker
 from auto_context.errors import AutoContextError
@@ -27,13 +30,19 @@ from auto_context.source import Root, current_ref, operation_in_progress
 from auto_context.store.records import Entry
 from auto_context.types import Progress, UpdateReport
 
-ProgressCallback = Callable[[Progress], None]
 
-_GROUP = 512
-"""Files read before their words are indexed: the first become searchable while the rest are read."""
-_PROGRESS_INTERVAL_S = 0.1
-_READING_SHARE = 20.0
-"""Per cent of an update's progress that reading and chunking stand for; embedding is the rest."""
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to update."""
+
+    cancel: threading.Event | None = None
+    """Checked between steps, and while one is waited for."""
+    progress: Callable[[Progress], None] | None = None
+    """Told at most ten times a second."""
+    tier: Literal["all", "static"] = "all"
+    """``static``: return when everything is searchable by words, names and static vectors."""
+    open_paths: Sequence[str] = ()
+    """Relative to the top: their vectors come first."""
 
 
 class _BranchMovedError(Exception):
@@ -48,8 +57,7 @@ class Update:
         root: which worktree.
         worker: does the reading, chunking and embedding.
         settings: the user's.
-        cancel: checked between steps.
-        progress: told at most ten times a second.
+        options: how.
     """
 
     def __init__(
@@ -58,25 +66,26 @@ class Update:
         root: Root,
         worker: Worker,
         settings: Settings,
-        cancel: threading.Event | None = None,
-        progress: ProgressCallback | None = None,
+        options: Options = Options(),
     ) -> None:
         self.repository = repository
         self.root = root
         self.worktree = repository.worktree(root.worktree_identity)
         self._rules = _rules(settings)
-        self._cancel = cancel or threading.Event()
-        self._tell = progress
-        self._told, self._phase = 0.0, ""
+        self._options = options
+        self._cancel = options.cancel or threading.Event()
+        self._meter = Meter(options.progress)
         self._started = time.monotonic()
         self._calls = Calls(worker, BULK, self._check_interrupt)
         self._stats: dict[str, Stat] = {}
         self._reading = Reading(repository, self.worktree, self._calls, self._stats)
+        self._embedding = Embedding(repository, self.worktree.view, self._calls)
         self._removed = 0
         self._stages: Counter[str] = Counter()
-        self._files = (0, 0)
         self._target: str | None = None
         """The ref a full update works for, once it knows it."""
+        self._failure: AutoContextError | None = None
+        """Why vectors are missing; words and names are indexed all the same, then the person must hear it."""
 
     # The two kinds of run
 
@@ -100,7 +109,7 @@ class Update:
     def _full_once(self, *, force: bool) -> UpdateReport:
         self._target = None
         ref = self._ref()
-        self._report(Progress("scan"))
+        self._meter.enter("scan")
         with self._stage("scan"):
             scanned_at = time.monotonic()
             found = self._calls.one("scan", {"root": encode_root(self.root)})["found"]
@@ -108,9 +117,16 @@ class Update:
         self._check_interrupt()
         with self._stage("reconcile"):
             to_read = self._reconcile(ref, found, scanned_at, force=force)
-        self._read(to_read)
-        with self._stage("history"):
-            follow_head(self.worktree, self.repository.sidecar, self.root, self._calls)
+        self._ask_models()
+        self._read(to_read, None)
+        with self._stage("static"):
+            self._make_static()
+        with self.repository.lock:
+            self.worktree.touch(self.repository.sidecar)
+        if self._options.tier == "all":
+            with self._stage("history"):
+                follow_head(self.worktree, self.repository.sidecar, self.root, self._calls)
+            self._embed(self.repository.vector.missing(self.worktree.view))
         report = self._finish()
         self.worktree.forget_saved(scanned_at)
         return report
@@ -140,7 +156,13 @@ class Update:
             self.worktree.note_saved(row[0] for row in found)
             self._removed = sum(path in self.worktree.view.entries for path in gone)
             self.repository.commit(self.worktree, put, gone)
-            self._read(to_read)
+            self._ask_models()
+            self._read(to_read, to_read)
+            with self.repository.lock:
+                self.worktree.touch(self.repository.sidecar)
+                numbers = self.worktree.view.documents
+                mine = {numbers[path] for path in to_read if path in numbers}
+            self._embed([number for number in self.repository.vector.missing(self.worktree.view) if number in mine])
             return self._finish()
 
     def _ref(self) -> str:
@@ -192,45 +214,105 @@ class Update:
 
     # Contents, then vectors, then the end
 
-    def _read(self, paths: Sequence[str]) -> None:
-        self._files = (0, len(paths))
-        for at in range(0, len(paths), _GROUP):
-            group = paths[at : at + _GROUP]
-            with self._stage("chunk"):
-                self._reading.read(group)
-            with self._stage("words"):
-                self._reading.index_words()
-            self._files = (at + len(group), len(paths))
-            self._report_reading()
-        with self._stage("words"):
-            self._reading.index_words()
+    def _ask_models(self) -> None:
+        """Learn which models the worker uses. Without any, words and names are indexed all the same."""
+        repository = self.repository
+        try:
+            info = self._calls.one("info", {})
+        except AutoContextError as error:
+            if error.code == "cancelled":
+                raise
+            self._failure = error
+            repository.use_last_models()
+            return
+        self._failure = None
+        repository.vector.use(info["fingerprint"], info["dim"])
+        if info["static"] is not None:
+            repository.static.use(*info["static"])
+        else:
+            repository.static.use_last()
+        repository.load_rows(self.worktree.view)
 
-    def _finish(self) -> UpdateReport:
-        worktree = self.worktree
-        with self.repository.lock:
-            worktree.touch(self.repository.sidecar)
-        failure: AutoContextError | None = None
-        embedding = Embedding(self.repository, worktree.view, self._calls.worker, self._calls.priority)
+    def _read(self, paths: Sequence[str], derived: Sequence[str] | None) -> None:
+        """Read files, then derive what else is missing, of ``derived`` only or of the whole view."""
+        meter, reading = self._meter, self._reading
+        meter.total.files = len(paths)
+        meter.total.bytes = sum(self._stats[path][0] for path in paths)
+        meter.enter("chunk")
+        with self._stage("chunk"):
+            for _ in reading.read(paths):
+                meter.files = reading.files
+                self._measure()
+                meter.report(reading.bytes)
+        with self._stage("words"):
+            for _ in reading.derive(derived):
+                self._measure()
+                meter.report(reading.bytes)
+
+    def _make_static(self) -> None:
+        """Have the static model distilled when there is none for this transformer, and use it."""
+        if self._failure is not None:
+            return
+        self._meter.enter("static")
+        try:
+            info = self._calls.one("distil", {})["static"]
+        except AutoContextError as error:
+            if error.code == "cancelled":
+                raise
+            self._failure = error
+            return
+        if info is not None:
+            self.repository.static.use(*info)
+        for _ in self._reading.derive():
+            self._measure()
+            self._meter.report(0.0)
+
+    def _measure(self) -> None:
+        """Note how much of the view each leg can find by now."""
+        repository, view = self.repository, self.worktree.view
+        self._meter.chunks = view.chunks
+        self._meter.coverage = {
+            "static": repository.coverage(view, repository.static),
+            "vector": repository.coverage(view, repository.vector),
+        }
+
+    def _embed(self, numbers: Sequence[int]) -> None:
+        """Run the transformer over some documents, the most useful first."""
+        if self._failure is not None:
+            return
+        meter, embedding, entries = self._meter, self._embedding, self.worktree.view.entries
+        documents = self.repository.documents
+        ordered = most_useful_first(
+            [(number, documents[number].path) for number in numbers],
+            self._options.open_paths, self.worktree.history, entries,
+        )  # fmt: skip
+        sizes = (entries.get(documents[number].path) for number in numbers)
+        meter.total.embed_bytes = sum(entry.size for entry in sizes if entry is not None)
+        self._measure()
+        meter.enter("embed")
+        done = 0
         try:
             with self._stage("embed"):
-                for done, total, eta_s in embedding.run():
-                    share = done / total if total else 1.0
-                    percent = _READING_SHARE + (100 - _READING_SHARE) * share
-                    self._report(Progress("embed", *self._files, done, total, round(percent, 1), eta_s))
+                for size in embedding.run(ordered):
+                    done += size
+                    self._measure()
+                    meter.report(done, embedding.tokens)
                     self._check_interrupt()
         except AutoContextError as error:
             if error.code == "cancelled":
                 raise
-            failure = error
-        view = worktree.view
+            self._failure = error
+
+    def _finish(self) -> UpdateReport:
+        worktree, view, failure = self.worktree, self.worktree.view, self._failure
         with self.repository.lock:
             files = sum(1 for entry in view.entries.values() if entry.key)
             chunks = view.chunks
-            pending = chunks - self.repository.vector_count(view)
+            pending = chunks - self.repository.vector_count(view, self.repository.vector)
         if failure is not None and failure.code != "worker_down":
-            # Words and names are indexed all the same; the person must hear why meaning is missing.
             raise failure
-        self._report(Progress("done", *self._files, chunks - pending, chunks, 100.0, 0.0))
+        self._measure()
+        self._meter.enter("done")
         skipped, fallbacks = count_reasons(worktree)
         return UpdateReport(
             root=str(self.root.path),
@@ -239,13 +321,15 @@ class Update:
             chunks=chunks,
             changed=len(self._reading.changed),
             removed=self._removed,
-            embedded_chunks=embedding.chunks,
-            embedded_paths=embedding.paths,
+            embedded_chunks=self._embedding.chunks,
+            embedded_paths=self._embedding.paths,
             skipped=skipped,
             fallbacks=fallbacks,
             took_s=round(time.monotonic() - self._started, 3),
             stages_s={stage: round(seconds, 3) for stage, seconds in self._stages.items()},
             pending_chunks=pending,
+            coverage=dict(self._meter.coverage),
+            tokens=self._embedding.tokens,
         )
 
     # Plumbing
@@ -263,18 +347,6 @@ class Update:
             yield
         finally:
             self._stages[name] += time.monotonic() - began  # type: ignore[assignment]  # Counter adds floats as well
-
-    def _report_reading(self) -> None:
-        done, total = self._files
-        chunks = self.worktree.view.chunks
-        self._report(Progress("chunk", done, total, 0, chunks, round(_READING_SHARE * done / max(1, total), 1), None))
-
-    def _report(self, progress: Progress) -> None:
-        """Tell how far it is: every new phase, and within one no more often than a person can read."""
-        now = time.monotonic()
-        if self._tell is not None and (progress.phase != self._phase or now - self._told >= _PROGRESS_INTERVAL_S):
-            self._told, self._phase = now, progress.phase
-            self._tell(progress)
 
 
 def count_reasons(worktree: views.Worktree) -> tuple[dict[str, int], dict[str, int]]:

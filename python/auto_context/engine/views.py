@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from auto_context.engine.names import Names
     from auto_context.store.sidecar import Sidecar
 
 T = TypeVar("T")
@@ -36,6 +37,11 @@ class View:
 
     entries: dict[str, Entry]
     documents: dict[str, int] = field(default_factory=dict)
+    names: Names | None = None
+    """Of all its files, once they were asked for, but for the paths in ``touched``."""
+    touched: set[str] = field(default_factory=set)
+    described_at: str = ""
+    """The commit of which the names of files without content speak."""
     _derived: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
     def changed(self) -> None:
@@ -128,21 +134,37 @@ class Worktree:
         self.view.entries = entries
         self.save(sidecar)
 
-    def change(self, sidecar: Sidecar, put: dict[str, Entry], gone: Iterable[str]) -> None:
-        """Apply some changes to the current view, on disk and in memory."""
-        removed = [path for path in gone if path in self.view.entries]
-        if not put and not removed:
-            return
-        self.view.entries.update(put)
-        for path in removed:
-            del self.view.entries[path]
+    def write_change(self, sidecar: Sidecar, put: dict[str, Entry], removed: list[str]) -> None:
+        """Write some changes to the current view; ``apply`` makes them in memory.
+
+        Args:
+            sidecar: where to.
+            put: new entries.
+            removed: paths that are in the view.
+        """
         prefix = _changes_key(self.id, self.ref)
         numbers = sidecar.keys(prefix)
         if len(numbers) >= _MOST_CHANGES:
-            write_entries(sidecar, self.id, self.ref, self.view.entries)
+            entries = self.view.entries | put
+            for path in removed:
+                entries.pop(path, None)
+            write_entries(sidecar, self.id, self.ref, entries)
         else:
             last = struct.unpack(">I", numbers[-1][-4:])[0] if numbers else 0
             sidecar.set(prefix + struct.pack(">I", last + 1), pack([put, removed]))
+
+    def apply(self, put: dict[str, Entry], removed: list[str]) -> None:
+        """Make written changes in memory."""
+        self.view.entries.update(put)
+        for path in removed:
+            self.view.entries.pop(path, None)
+
+    def change(self, sidecar: Sidecar, put: dict[str, Entry], gone: Iterable[str]) -> None:
+        """Both."""
+        removed = [path for path in gone if path in self.view.entries]
+        if put or removed:
+            self.write_change(sidecar, put, removed)
+            self.apply(put, removed)
 
     def note_saved(self, paths: Iterable[str]) -> None:
         """Some paths are being updated by themselves, as of now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -25,7 +25,9 @@ class Fused(NamedTuple):
     legs: tuple[str, ...]
 
 
-def fuse(legs: Mapping[str, Leg], intent: Intent, limit: int) -> list[Fused]:
+def fuse(
+    legs: Mapping[str, Leg], intent: Intent, limit: int, stands_in: Callable[[int], bool] = lambda _: False
+) -> list[Fused]:
     """Weighted sum of calibrated scores: the convex combination of Bruch, Gai and Ingber (TOIS 2023).
 
     BM25 and cosine have no common scale, and their best differs from query to query, so each is taken as a share of
@@ -36,11 +38,14 @@ def fuse(legs: Mapping[str, Leg], intent: Intent, limit: int) -> list[Fused]:
         legs: by name.
         intent: gives the weights.
         limit: how many.
+        stands_in: whether the static vector of a chunk counts in place of the transformer's, which it does not have
+            yet: so the answer turns from one into the other chunk by chunk while a first index goes on.
 
     Returns:
         Best first; 1.0 for a chunk that is best in every leg.
     """
     total = sum(intent.weight(leg) for leg in legs) or 1.0
+    stand_in = (intent.weight("static") + intent.weight("vector")) / total
     scores: dict[int, float] = {}
     found: dict[int, list[str]] = {}
     for leg, items in legs.items():
@@ -48,7 +53,8 @@ def fuse(legs: Mapping[str, Leg], intent: Intent, limit: int) -> list[Fused]:
         best = 1.0 if leg in _ABSOLUTE else max((score for _, score in items), default=1.0)
         for chunk, score in items:
             share = max(0.0, score / best) if best > 0 else 0.0
-            scores[chunk] = scores.get(chunk, 0.0) + weight * share
+            by = stand_in if leg == "static" and stands_in(chunk) else weight
+            scores[chunk] = scores.get(chunk, 0.0) + by * share
             found.setdefault(chunk, []).append(leg)
     ranked = sorted(scores, key=lambda chunk: (-scores[chunk], chunk))
     return [Fused(chunk, scores[chunk], tuple(found[chunk])) for chunk in ranked[:limit]]

@@ -41,6 +41,12 @@ class Intent:
     lexical: float
     path: float
     vector: float
+    static: float = 0.0
+    """Besides the transformer's; where that has no vector the static one takes its weight as well."""
+
+    def without_vector(self) -> Intent:
+        """The same while the transformer cannot say what the query means: static vectors take its weight."""
+        return replace(self, vector=0.0, static=self.static + self.vector)
 
     def covered(self, coverage: float) -> Intent:
         """The same where only a part of the chunks has vectors: what the others find is then not outvoted by it.

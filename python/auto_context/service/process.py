@@ -23,7 +23,7 @@ from auto_context.engine import Engine
 from auto_context.errors import AutoContextError
 from auto_context.service.api import PROTOCOL
 from auto_context.service.server import Service, create_app
-from auto_context.service.supervisor import WorkerProcess
+from auto_context.service.workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def run(data_dir: Path) -> int:
         return 0
     log_file = start_log(paths.log_dir())
     settings = config.load(paths.config_dir())
-    worker = WorkerProcess(paths.config_dir(), paths.cache_dir() / "models")
+    worker = Workers(paths.config_dir(), paths.cache_dir() / "models")
     service = Service(lambda refresh: Engine(data_dir, settings, worker, refresh), worker, log_file)
     listener = bind(stem.with_suffix(".sock"))
     app = create_app(service)

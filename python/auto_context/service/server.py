@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,11 +19,11 @@ from pydantic import AfterValidator, BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from auto_context import __version__, render
-from auto_context.engine import Engine
+from auto_context.engine import Engine, Options
 from auto_context.errors import CODES, AutoContextError
 from auto_context.service.api import LEASE_TTL_S, PROTOCOL
 from auto_context.service.jobs import Job, Jobs
-from auto_context.service.supervisor import WorkerProcess
+from auto_context.service.workers import Workers
 from auto_context.types import ContextRequest, SearchRequest, SimilarRequest, UpdateReport
 
 log = logging.getLogger(__name__)
@@ -58,6 +58,8 @@ class UpdateBody(BaseModel):
     root: Root
     force: bool = False
     confirmed: bool = False
+    open_paths: list[str] = Field(default=[], max_length=1_000)
+    """Absolute, or relative to the root: what is open in an editor is embedded first."""
 
 
 class IncrementalBody(BaseModel):
@@ -97,7 +99,7 @@ class Service:
     def __init__(
         self,
         engine: Callable[[Callable[[Path, float], None]], Engine],
-        worker: WorkerProcess,
+        worker: Workers,
         log_file: Path,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -118,16 +120,16 @@ class Service:
             self.jobs.report_progress(job, news)
 
         root = Path(job.root)
+        options = Options(job.cancel, progress, open_paths=job.options.get("open_paths", ()))
         if job.kind == "incremental":
-            return self.engine.update_paths(root, job.options["paths"], cancel=job.cancel, progress=progress)
-        return self.engine.update(
-            root, force=job.options["force"], confirmed=True, cancel=job.cancel, progress=progress
-        )
+            return self.engine.update_paths(root, job.options["paths"], options)
+        return self.engine.update(root, force=job.options["force"], confirmed=True, options=options)
 
-    def update(self, root: str, *, force: bool, confirmed: bool) -> Job:
+    def update(self, root: str, *, force: bool, confirmed: bool, open_paths: Sequence[str] = ()) -> Job:
         """Queue a whole update after asking what a person should confirm."""
         self.engine.check(Path(root), confirmed=confirmed)
-        return self.jobs.submit("update", root, self.engine.repository_key(Path(root)), {"force": force})
+        options = {"force": force, "open_paths": list(open_paths)}
+        return self.jobs.submit("update", root, self.engine.repository_key(Path(root)), options)
 
     def incremental(self, root: str, paths: list[str]) -> Job:
         """Queue an update of single files."""
@@ -165,7 +167,7 @@ class Service:
 
     def describe(self) -> dict[str, Any]:
         """The service part of the status."""
-        pid = self.worker.pid
+        pid = self.worker.embedder.pid
         return {
             "version": __version__,
             "protocol": PROTOCOL,
@@ -175,6 +177,7 @@ class Service:
             "worker_pid": pid,
             "rss_bytes": _rss(os.getpid()),
             "worker_rss_bytes": _rss(pid) if pid else 0,
+            "reader_pids": [reader.pid for reader in self.worker.readers if reader.pid is not None],
             "leases": self.leases(),
             "log": str(self.log_file),
         }
@@ -238,7 +241,9 @@ def _add_index_routes(app: FastAPI, service: Service) -> None:
     @app.post("/index/update", status_code=202)
     def update(body: UpdateBody) -> dict[str, str]:
         """Bring a whole worktree up to date."""
-        return {"job": service.update(body.root, force=body.force, confirmed=body.confirmed).id}
+        return {
+            "job": service.update(body.root, force=body.force, confirmed=body.confirmed, open_paths=body.open_paths).id
+        }
 
     @app.post("/index/incremental", status_code=202)
     def incremental(body: IncrementalBody) -> dict[str, str]:

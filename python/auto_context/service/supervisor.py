@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -70,16 +70,24 @@ class Breaker:
 
 
 class WorkerProcess:
-    """Implements ``engine.work.Worker`` with a child process. Thread-safe.
+    """One child process that runs operations. Thread-safe.
 
     Args:
         config_dir: where the worker reads the user's settings.
         cache_dir: where it keeps facts about models.
         clock: seconds that only go forward; tests pass their own.
+        environment: more variables for it.
     """
 
-    def __init__(self, config_dir: Path, cache_dir: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        config_dir: Path,
+        cache_dir: Path,
+        clock: Callable[[], float] = time.monotonic,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._command = [sys.executable, "-P", "-m", "auto_context.service.worker", str(config_dir), str(cache_dir)]
+        self._environment = dict(environment or {})
         self._clock = clock
         self._breaker = Breaker(clock)
         self._lock = threading.RLock()
@@ -104,11 +112,27 @@ class WorkerProcess:
             number = self._number
             self._pending[number] = future
             self._used_at = self._clock()
-        message = {"id": number, "op": op, "params": params, "priority": priority}
+        future.add_done_callback(lambda ended: self._give_up(number, child) if ended.cancelled() else None)
+        self._write(child, {"id": number, "op": op, "params": params, "priority": priority})
+        return future
+
+    def _give_up(self, number: int, child: subprocess.Popen[bytes]) -> None:
+        """Nobody waits for an operation any more: it ends at its next step."""
+        with self._lock:
+            known = self._pending.pop(number, None) is not None
+        if known:
+            self._write(child, {"cancel": number})
+
+    def _write(self, child: subprocess.Popen[bytes], message: dict[str, Any]) -> None:
         # A broken pipe needs no answer here: the reader sees the end and fails what is pending.
         with contextlib.suppress(BrokenPipeError, ValueError), self._write_lock:
             write_frame(_stream(child.stdin), message)
-        return future
+
+    @property
+    def busy(self) -> int:
+        """How many operations are under way."""
+        with self._lock:
+            return len(self._pending)
 
     @property
     def state(self) -> WorkerState:
@@ -170,7 +194,7 @@ class WorkerProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 cwd="/",
-                env={**os.environ, **_OFFLINE},
+                env={**os.environ, **_OFFLINE, **self._environment},
             )
         except OSError as error:
             self._breaker.failed()

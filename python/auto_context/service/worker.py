@@ -1,7 +1,7 @@
 """The worker process: frames on a pipe around the scheduler. Reads and computes; never touches a store.
 
-A frame is four bytes of length, big-endian, then msgpack: {id, op, params, priority} in, {id, result | error} out, and
-{alive} now and then while an operation takes its steps.
+A frame is four bytes of length, big-endian, then msgpack: {id, op, params, priority} or {cancel: id} in, {id, result |
+error} out, and {alive} now and then while an operation takes its steps.
 It ends when its input ends, so a service that was killed leaves no orphan.
 """
 
@@ -61,10 +61,14 @@ def serve(source: BinaryIO, sink: BinaryIO, settings: config.Settings, cache_dir
             with lock:
                 write_frame(sink, {"alive": True})
 
-    scheduler = Scheduler(settings, cache_dir, tell_alive)
+    scheduler = Scheduler(settings, cache_dir, tell_alive, low_priority=True)
+    running: dict[int, Future[dict[str, Any]]] = {}
 
     def answer(number: int) -> Callable[[Future[dict[str, Any]]], None]:
         def send(future: Future[dict[str, Any]]) -> None:
+            running.pop(number, None)
+            if future.cancelled():
+                return  # nobody waits for it
             error = future.exception()
             message: dict[str, Any] = {"id": number}
             if error is None:
@@ -77,13 +81,18 @@ def serve(source: BinaryIO, sink: BinaryIO, settings: config.Settings, cache_dir
         return send
 
     while (message := read_frame(source)) is not None:
+        if "cancel" in message:
+            given_up = running.get(message["cancel"])
+            if given_up is not None:
+                given_up.cancel()
+            continue
         future = scheduler.submit(message["op"], message["params"], message["priority"])
+        running[message["id"]] = future
         future.add_done_callback(answer(message["id"]))
 
 
 def main() -> None:
     """Entry point of the process: ``python -m auto_context.service.worker CONFIG_DIR CACHE_DIR``."""
-    os.nice(10)
     source = os.fdopen(os.dup(0), "rb")
     sink = os.fdopen(os.dup(1), "wb")
     # Whatever a library prints must not land among the frames.

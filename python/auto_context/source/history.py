@@ -31,7 +31,7 @@ def is_ancestor(root: Root, old: str, new: str) -> bool:
 def last_commits(
     root: Root, head: str, since: str, wanted: Collection[str] = ()
 ) -> Iterator[list[tuple[str, int, str]]]:
-    """The newest commit of each file, in batches as git finds them; an empty batch now and then while it is silent.
+    """The commits of each file, the newest first, in batches as git finds them; empty batches while it is silent.
 
     Merges do not count. A file that was renamed begins at its rename.
 
@@ -42,7 +42,8 @@ def last_commits(
         wanted: stop once all of these were seen; all that there is when empty.
 
     Yields:
-        (path relative to the top, seconds since the epoch, subject), each path once.
+        (path relative to the top, seconds since the epoch, subject) for every time a path was committed, the newest
+        first.
 
     Raises:
         AutoContextError: ``git_failed``.
@@ -52,7 +53,6 @@ def last_commits(
         "log", f"--format={_COMMIT}%ct{_FIELD}%s", "--name-only", "-z", "--no-renames", f"--max-count={_MOST_COMMITS}",
         "--end-of-options", span, "--",
     ]  # fmt: skip
-    seen: set[str] = set()
     left = set(wanted)
     when, subject = 0, ""
     for pieces in stream_names(root.top, command(root.top, arguments)):
@@ -63,8 +63,7 @@ def last_commits(
                 when = int(moment) if moment.isdigit() else 0
                 continue
             path = piece.removeprefix("\n")
-            if path and path not in seen:
-                seen.add(path)
+            if path:
                 batch.append((path, when, _readable(subject)))
         yield batch
         if wanted:

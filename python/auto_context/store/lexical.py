@@ -11,7 +11,7 @@ import shutil
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,14 +89,22 @@ class LexicalIndex:
         (self._folder / _GENERATION_FILE).write_text(self.generation, "utf-8")
         return index
 
-    def add(self, documents: Iterable[tuple[int, str, Sequence[LexicalChunk]]]) -> None:
-        """Add documents of (id, path tokens, chunks), replacing any of the same id, and make them searchable."""
+    def add(
+        self, documents: Iterable[tuple[int, str, Sequence[LexicalChunk]]], replace: Container[int] | None = None
+    ) -> None:
+        """Add documents of (id, path tokens, chunks) and make them searchable.
+
+        Args:
+            documents: each replaces one of the same id.
+            replace: the ids that may be there already, any when None.
+        """
         with self._lock:
             if self._writer is None:
                 self._writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
             for doc, path, chunks in documents:
                 # By query: the binding's delete by term takes the number for a signed one and matches nothing.
-                self._writer.delete_documents_by_query(tantivy.Query.term_query(self._index.schema, "doc", doc))
+                if replace is None or doc in replace:
+                    self._writer.delete_documents_by_query(tantivy.Query.term_query(self._index.schema, "doc", doc))
                 for position, chunk in enumerate(chunks):
                     row = tantivy.Document(body=[chunk.body], symbol=[chunk.symbol], names=[chunk.names], path=[path])
                     row.add_unsigned("doc", doc)

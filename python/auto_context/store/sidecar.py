@@ -10,8 +10,8 @@ Keys are bytes with a one-letter kind, so that a kind is one range of the key in
     h <worktree 8>             history: the last commit of every path, as of one HEAD
     v <worktree 8> <ref>       view: all entries of one ref
     d <worktree 8> <ref> 0 <n> changes to a view since it was last written whole
-    t <document 8>             waits for the lexical index
-    x <document 8>             is in the lexical index
+    t <document 8>             documents on their way into the lexical index, 8 bytes each, by the first of them
+    x <document 8>             documents that are in it, the same
 
 This module is the only one that reads diskcache's table with its own SQL, for bulk reads.
 """

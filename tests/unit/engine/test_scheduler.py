@@ -10,6 +10,7 @@ import pytest
 from auto_context.config import Settings
 from auto_context.engine.work import BULK, QUERY, SAVE, Scheduler, Steps
 from auto_context.errors import AutoContextError
+from support import wait_until
 
 
 class Probe:
@@ -50,12 +51,14 @@ def scheduler(tmp_path: Path, probe: Probe) -> Iterator[Scheduler]:
     scheduler.close()
 
 
-def test_the_more_urgent_runs_between_steps(scheduler: Scheduler, probe: Probe) -> None:
+def test_a_save_runs_between_steps_and_a_query_beside_them(scheduler: Scheduler, probe: Probe) -> None:
     bulk = scheduler.submit("bulk", {"count": 3}, BULK)
     assert probe.started.wait(30)
     later = scheduler.submit("later", {}, BULK)
     save = scheduler.submit("save", {"count": 2}, SAVE)
     query = scheduler.submit("query", {}, QUERY)
+    wait_until(lambda: "query0" in probe.ran)
+    assert not bulk.done()
     probe.go.set()
     for future in (bulk, later, save, query):
         future.result(30)
@@ -89,3 +92,12 @@ def test_closing_fails_what_waits(scheduler: Scheduler, probe: Probe) -> None:
     with pytest.raises(AutoContextError) as caught:
         scheduler.submit("late", {}, BULK).result(30)
     assert caught.value.code == "worker_down"
+
+
+def test_an_operation_that_nobody_waits_for_ends_at_its_next_step(scheduler: Scheduler, probe: Probe) -> None:
+    given_up = scheduler.submit("given_up", {"count": 1000}, BULK)
+    assert probe.started.wait(30)
+    assert given_up.cancel()
+    probe.go.set()
+    assert scheduler.submit("after", {}, BULK).result(30) == {"name": "after"}
+    assert probe.ran == ["given_up0", "after0"]

@@ -1,0 +1,145 @@
+"""What becomes of files in a reader process: read, hashed, cut, taken apart into words, pooled into static vectors.
+
+Plain data in and out; nothing here touches a store or runs a transformer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from auto_context.chunk import CHUNKER_VERSION, chunk
+from auto_context.config import Settings
+from auto_context.embed.compose import Outline, chunk_text
+from auto_context.embed.static import StaticModel, quantise
+from auto_context.rank.tokens import Lexicon
+from auto_context.source import Content, language_of, read
+from auto_context.store.records import Blob, pack_blob, unpack_blob
+
+if TYPE_CHECKING:
+    from auto_context.engine.work import Steps
+
+Words = tuple[str, str, str]
+"""Of one chunk, joined by spaces: those of its text, of the names it defines, and these names whole."""
+
+_TOKENS_PER_CHUNK = 2_000
+"""More distinct evidence than this in one chunk is data, not code."""
+
+
+class Ingest:
+    """The operations on files.
+
+    Args:
+        settings: the user's.
+        static: the static model of a fingerprint, None when it is not there.
+    """
+
+    def __init__(self, settings: Settings, static: Callable[[str], StaticModel | None]) -> None:
+        self._largest = settings.max_file_bytes
+        self._static = static
+        self._lexicon = Lexicon()
+
+    def hash(self, top: str, paths: list[str]) -> Steps:
+        """Read and hash: [path, blob key or b"", language, size, mtime_ns, inode, reason]."""
+        rows = []
+        for path in paths:
+            content = read(Path(top), path, self._largest)
+            if isinstance(content, Content):
+                language = language_of(path, content.text[:200].split("\n", 1)[0])
+                rows.append([path, blob_key(content.digest, language), language, *_stat_of(content), ""])
+            else:
+                rows.append([path, b"", "", 0, 0, 0, content.reason])
+            yield
+        return {"rows": rows}
+
+    def chunk(self, top: str, paths: list[str], previous: dict[str, bytes], plain: bool, static: str) -> Steps:
+        """Read, cut, and derive what the indexes need.
+
+        With ``plain`` no grammar is used: the file has crashed one.
+
+        Returns:
+            ``rows``: those of ``hash``, then the packed blob, its number of chunks, the fallback, and what ``derive``
+            gives for it. ``static``: the model that the vectors are of, "" without.
+        """
+        model = self._static(static)
+        rows: list[list[Any]] = []
+        for path in paths:
+            content = read(Path(top), path, self._largest)
+            if isinstance(content, Content):
+                language = language_of(path, content.text[:200].split("\n", 1)[0])
+                blob = _cut(content.text, "" if plain else language, language, previous.get(path, b""))
+                if plain:
+                    blob = blob._replace(fallback="parse_failed")
+                key = blob_key(content.digest, language)
+                stat = _stat_of(content)
+                derived = self._derive(path, blob, model)
+                rows.append(
+                    [path, key, language, *stat, "", pack_blob(blob), len(blob.chunks), blob.fallback, *derived]
+                )
+            else:
+                rows.append([path, b"", "", 0, 0, 0, content.reason, b"", 0, "", "", [], b"", b""])
+            yield
+        return {"rows": rows, "static": model.fingerprint if model else ""}
+
+    def derive(self, documents: list[tuple[str, bytes]], static: str) -> Steps:
+        """From stored contents what the indexes need.
+
+        Args:
+            documents: path and packed blob of each.
+            static: fingerprint of the static model to use, "" for none.
+
+        Returns:
+            ``rows``: [path words, [[body, symbol, names] of each chunk], static rows of the chunks, of the path];
+            ``static`` as for ``chunk``.
+        """
+        model = self._static(static)
+        rows = []
+        for path, packed in documents:
+            rows.append(list(self._derive(path, unpack_blob(packed), model)))
+            yield
+        return {"rows": rows, "static": model.fingerprint if model else ""}
+
+    def _derive(self, path: str, blob: Blob, model: StaticModel | None) -> tuple[str, list[Words], bytes, bytes]:
+        """Words of the path and of every chunk, and their static vectors, int8 rows as bytes."""
+        lexicon, outline = self._lexicon, Outline(blob.symbols)
+        lines = blob.text.split("\n")
+        chunks: list[Words] = []
+        bags: list[list[str]] = []
+        for item in blob.chunks:
+            text = "\n".join(lines[item.start_line - 1 : item.end_line])
+            body, bag = lexicon.read(text, _TOKENS_PER_CHUNK)
+            more, plain = lexicon.read(" ".join(outline.members(item)))
+            defined = outline.defined(item)
+            symbol, named = lexicon.read(" ".join(dict.fromkeys([item.symbol, *defined])))
+            chunks.append((f"{body} {more}" if more else body, symbol, " ".join(_whole_names(defined))))
+            bags.append([*named, *bag, *plain])
+        name, parts = lexicon.read(path)
+        if model is None:
+            return name, chunks, b"", b""
+        rows = quantise(model.pool([*bags, parts]))
+        return name, chunks, rows[:-1].tobytes(), rows[-1:].tobytes()
+
+
+def _cut(text: str, grammar: str, language: str, previous: bytes) -> Blob:
+    result = chunk(text, grammar)
+    outline = Outline(result.symbols)
+    texts = (chunk_text(text, item, language, outline) for item in result.chunks)
+    hashes = [hashlib.blake2b(one.encode(), digest_size=8).digest() for one in texts]
+    return Blob(language, text, result.chunks, hashes, result.fallback, previous, result.symbols, result.imports)
+
+
+def _whole_names(symbols: Iterable[str]) -> list[str]:
+    """Of ``Cart.add_item``: ``cart.add_item`` and ``add_item``."""
+    names = [name.lower() for symbol in symbols for name in (symbol, symbol.rsplit(".", 1)[-1])]
+    return list(dict.fromkeys(name.replace(" ", "_") for name in names))
+
+
+def blob_key(digest: bytes, language: str) -> bytes:
+    """The identity of a blob: its content, its language and the chunker's version, 16 bytes."""
+    return hashlib.blake2b(digest + f"\0{language}\0{CHUNKER_VERSION}".encode(), digest_size=16).digest()
+
+
+def _stat_of(content: Content) -> tuple[int, int, int]:
+    return content.size, content.mtime_ns, content.inode
