@@ -10,7 +10,6 @@ import re
 import string
 import sys
 from collections.abc import Callable, Iterable
-from itertools import chain
 from typing import TypeVar
 
 _WORD = re.compile(r"\w+")
