@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from auto_context.chunk.lines import Lines
-from auto_context.chunk.prose import PROSE, cut_prose, prose_symbols
+from auto_context.chunk.prose import PROSE, cut_prose, headings_of, prose_symbols
 from auto_context.chunk.unsafe import is_unsafe
 from auto_context.types import Chunk, ChunkResult
 
@@ -35,11 +35,12 @@ def chunk(text: str, language: str, max_chars: int = MAX_CHARS, timeout_s: float
     Returns:
         The chunks; ``fallback`` says why a language with a grammar was not cut by it.
     """
-    lines = Lines(text)
-    if not text.strip():
+    if not text or text.isspace():
         return ChunkResult([])
+    lines = Lines(text)
     if language in PROSE:
-        return ChunkResult(cut_prose(lines, language, max_chars), symbols=prose_symbols(lines, language))
+        headings = headings_of(lines, language)
+        return ChunkResult(cut_prose(lines, headings, max_chars), symbols=prose_symbols(lines, headings))
     if language in _DATA:
         return ChunkResult(_windows(lines, max_chars))
     if is_unsafe(text, language):

@@ -83,6 +83,19 @@ WRAPPERS = frozenset(
     }
 )
 """Nodes that stand for the one definition inside them."""
+GROUPS = frozenset(
+    {
+        "lexical_declaration",
+        "variable_declaration",
+        "const_declaration",
+        "var_declaration",
+        "value_definition",
+        "type_definition",
+        "module_definition",
+        "class_definition",
+    }
+)
+"""Nodes that stand for one or more definitions right below them: ``let a = 1, b = 2``."""
 
 ASSIGNMENTS = frozenset(
     {

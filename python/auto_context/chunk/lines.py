@@ -16,7 +16,7 @@ class Lines:
         if len(self.all) > 1 and not self.all[-1]:
             self.all.pop()
         self.count = len(self.all)
-        self._ends = [0, *accumulate(len(line) + 1 for line in self.all)]
+        self._ends = list(accumulate([len(line) + 1 for line in self.all], initial=0))
 
     def size(self, first: int, last: int) -> int:
         """Characters of the rows ``first`` to ``last``, both included."""

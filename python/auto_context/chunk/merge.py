@@ -94,7 +94,8 @@ def merge_atoms(atoms: list[Atom], lines: Lines, max_chars: int) -> list[Chunk]:
 def _group(atoms: list[Atom], lines: Lines, max_chars: int) -> list[_Group]:
     groups: list[_Group] = []
     for atom, bound in zip(atoms, _bound(atoms), strict=True):
-        strong = lines.size(atom.first, atom.last) if atom.found is not None and atom.found.strong else 0
+        found = atom.found
+        strong = lines.size(atom.first, atom.last) if found is not None and found.strong else 0
         group = groups[-1] if groups else None
         begins = group is None or (bound and atom.first > group.last and not group.introduces)
         if group is None or begins or not _joins(group, atom, strong, lines, max_chars):
@@ -125,17 +126,22 @@ def _joins(group: _Group, atom: Atom, strong: int, lines: Lines, max_chars: int)
     size = lines.size(group.first, max(group.last, atom.last))
     if size > max_chars:
         return False
-    apart = any(lines.blank(row) for row in range(group.last + 1, atom.first))
-    if group.introduces and not apart:
+    before = group.atoms[-1].owner
+    if group.introduces and not _apart(group, atom, lines):
         return True
     if atom.leading:
         # A comment goes with what follows it, or with what it stands right below when that is no definition.
-        return not group.strong and atom.owner is group.atoms[-1].owner and not apart and _is_trailing(group, atom)
-    same = atom.owner.number == group.atoms[-1].owner.number
+        return not group.strong and atom.owner is before and _is_trailing(group, atom)
+    same = atom.owner.number == before.number
     if strong or group.strong:
         tiny = max(strong, group.strong) < _TINY and min(strong, group.strong) > 0
         return same and tiny and size <= max_chars // 2
     return same
+
+
+def _apart(group: _Group, atom: Atom, lines: Lines) -> bool:
+    """Whether a blank row is between a group and what follows it."""
+    return any(lines.blank(row) for row in range(group.last + 1, atom.first))
 
 
 def _is_trailing(group: _Group, atom: Atom) -> bool:
@@ -144,16 +150,16 @@ def _is_trailing(group: _Group, atom: Atom) -> bool:
 
 def _drop_crumbs(groups: list[_Group], lines: Lines, max_chars: int) -> list[_Group]:
     """Join what is too small to mean anything: with what it introduces or opens, else with what it ends."""
-    kept: list[_Group] = []
-    for group in groups:
-        previous = kept[-1] if kept else None
-        if previous is None:
-            kept.append(group)
-            continue
+    kept = groups[:1]
+    for group in groups[1:]:
+        previous = kept[-1]
         size = lines.size(previous.first, group.last)
-        budget = max_chars * (_STRETCH if _opens(previous, group) else 1)
-        ends = _is_crumb(group, lines) and not group.introduces and not _is_header(group)
-        if (_is_crumb(previous, lines) and size <= budget and not _is_head(previous)) or (ends and size <= max_chars):
+        if size <= max_chars * _STRETCH and (
+            (_is_crumb(group, lines) and not group.introduces and size <= max_chars and not _is_header(group))
+            or (
+                _is_crumb(previous, lines) and not _is_head(previous) and (size <= max_chars or _opens(previous, group))
+            )
+        ):
             kept[-1] = _joined(previous, group)
         else:
             kept.append(group)

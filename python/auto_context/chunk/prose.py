@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from auto_context.chunk.lines import Lines
@@ -34,32 +34,40 @@ class Heading(NamedTuple):
     title: str
 
 
-def prose_symbols(lines: Lines, language: str) -> list[Symbol]:
+def headings_of(lines: Lines, language: str) -> list[Heading]:
+    """Every heading of a text in one of the languages of ``PROSE``, in order."""
+    return list(PROSE[language](lines))
+
+
+def prose_symbols(lines: Lines, headings: list[Heading]) -> list[Symbol]:
     """Every heading, down to the deepest, with the section below it.
 
     By the same rules as the chunks: the grammars of prose crash on texts that nest too deep.
     """
-    headings = list(PROSE[language](lines))
-    symbols: list[Symbol] = []
-    open_titles: list[Heading] = []
+    ends = [lines.count] * len(headings)
+    names: list[str] = []
+    open_at: list[int] = []
     for at, heading in enumerate(headings):
-        open_titles = [title for title in open_titles if title.level < heading.level] + [heading]
-        following = (other.row for other in headings[at + 1 :] if other.level <= heading.level)
-        name = " > ".join(title.title for title in open_titles if title.title)
-        if name:
-            symbols.append(Symbol(name, "heading", heading.row + 1, next(following, lines.count)))
-    return symbols
+        while open_at and headings[open_at[-1]].level >= heading.level:
+            ends[open_at.pop()] = heading.row
+        open_at.append(at)
+        names.append(_path_of(headings[inside] for inside in open_at))
+    return [
+        Symbol(name, "heading", heading.row + 1, end)
+        for name, heading, end in zip(names, headings, ends, strict=True)
+        if name
+    ]
 
 
-def cut_prose(lines: Lines, language: str, max_chars: int) -> list[Chunk]:
+def cut_prose(lines: Lines, headings: list[Heading], max_chars: int) -> list[Chunk]:
     """Chunks of a text in prose; their symbol is the path of headings, ``Install > Linux``.
 
     Args:
         lines: the text.
-        language: one of ``PROSE``.
+        headings: all of it.
         max_chars: how large a chunk may be, without the overlap.
     """
-    headings = [h for h in PROSE[language](lines) if h.level <= _DEEPEST]
+    headings = [h for h in headings if h.level <= _DEEPEST]
     starts = [heading.row for heading in headings]
     chunks: list[Chunk] = []
     first = 0
@@ -75,10 +83,14 @@ def cut_prose(lines: Lines, language: str, max_chars: int) -> list[Chunk]:
         if deeper and not _has_text(lines, _body(lines, heading.row), end) and lines.size(first, end) < max_chars // 2:
             # A heading with nothing below it but another heading goes with that one.
             continue
-        symbol = " > ".join(title.title for title in open_titles if title.title)
+        symbol = _path_of(open_titles)
         chunks.extend(_section(lines, (first, end), symbol, max_chars, "heading"))
         first = end + 1
     return chunks
+
+
+def _path_of(headings: Iterable[Heading]) -> str:
+    return " > ".join([heading.title for heading in headings if heading.title])
 
 
 def _section(lines: Lines, rows: tuple[int, int], symbol: str, max_chars: int, kind: str) -> list[Chunk]:
@@ -146,7 +158,7 @@ def _body(lines: Lines, row: int) -> int:
 
 def _fence_after(line: str, fence: str) -> str:
     """The fence that is open after a line, "" when none."""
-    found = _FENCE.match(line)
+    found = _FENCE.match(line) if "```" in line or "~~~" in line else None
     if not found:
         return fence
     mark, rest = found[1], found[2]
@@ -167,7 +179,7 @@ def _markdown(lines: Lines) -> Iterator[Heading]:
         line = lines.all[row]
         was, fence = fence, _fence_after(line, fence)
         if not was and not fence:
-            atx = _ATX.match(line)
+            atx = _ATX.match(line) if "#" in line else None
             if atx:
                 yield Heading(row, len(atx[1]), _title(atx[2]))
             elif row + 1 < lines.count and _is_underlined(lines, row):

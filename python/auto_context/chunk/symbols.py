@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -107,9 +108,16 @@ def declared_name(node: Node, depth: int = 0) -> str:
 
 def text_of(node: Node | None) -> str:
     """A node's text as a name: one line, no generics, dots between its parts."""
-    if node is None or node.text is None:
-        return ""
-    text = node.text[: 4 * _MOST_NAME_CHARS].decode("utf-8", "replace").split("\n", 1)[0].strip()
+    raw = None if node is None else node.text
+    return "" if raw is None else _as_name(raw[: 4 * _MOST_NAME_CHARS])
+
+
+@lru_cache(maxsize=4_096)  # the same few names again and again
+def _as_name(raw: bytes) -> str:
+    text = raw.decode("utf-8", "replace")
+    if text.isascii() and text.isidentifier():
+        return text[:_MOST_NAME_CHARS]
+    text = text.split("\n", 1)[0].strip()
     operator = _OPERATOR.search(text)
     sign = operator[0] if operator else ""
     text = _GENERICS.sub("", _GENERICS.sub("", text.removesuffix(sign))).strip("\"'` ")

@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 import threading
 import time
+from functools import cache
 from typing import NamedTuple
 
 from tree_sitter import Node, Parser
 from tree_sitter_language_pack import get_parser
 
+from auto_context.chunk.kinds import GROUPS, WRAPPERS
 from auto_context.chunk.lines import Lines
 from auto_context.chunk.merge import Atom, Owner, merge_atoms
 from auto_context.chunk.tags import Tags, symbols_of, tags_of
 from auto_context.types import ChunkResult
 
-_READ_BYTES = 1 << 12
-"""Handed to the parser at a time, and copied again for every name that is read from a node: so not many."""
+_PIECE_BYTES = 1 << 16
+_NAME_BYTES = 1 << 8
+"""Handed to the parser at a time, and for the text of a node: that is copied for every name, so not many."""
 _CHECK_EVERY = 256
 _TRANSPARENT = re.compile(
     r"^(preproc_(if|ifdef|else|elif).*|linkage_specification|declarations?|declaration_list|body|source|program|unit|"
@@ -45,9 +48,26 @@ class NoGrammarError(Exception):
     """The language pack has no such language."""
 
 
-class _Open(NamedTuple):
-    node: Node
-    owner: Owner
+class _Traits(NamedTuple):
+    """What the walk asks of a type of node."""
+
+    leading: bool
+    transparent: bool
+    class_body: bool
+    block: bool
+    tagged: bool
+    """Whether it can stand for a definition of another node."""
+
+
+@cache  # node types are few
+def _traits(kind: str) -> _Traits:
+    return _Traits(
+        leading=bool(_LEADING.search(kind)),
+        transparent=bool(_TRANSPARENT.match(kind)),
+        class_body=kind in _CLASS_BODIES,
+        block=kind in _BLOCKS,
+        tagged=kind in GROUPS or kind in WRAPPERS,
+    )
 
 
 def cut_code(text: str, lines: Lines, language: str, max_chars: int, timeout_s: float) -> ChunkResult:
@@ -78,20 +98,27 @@ def _parse(text: str, language: str, deadline: float) -> Node:
     parser = _parser(language)
     # Without a line feed at the end, Perl's scanner never ends on a comment that is the last thing in a file.
     source = (text if text.endswith("\n") else text + "\n").encode("utf-8", "replace")
+    parsing, end = True, 0
 
     def read(offset: int, _: object) -> bytes:
-        return source[offset : offset + _READ_BYTES]
+        nonlocal end
+        # Whoever reads on, of a long text, gets larger pieces.
+        size = _PIECE_BYTES if parsing or offset == end else _NAME_BYTES
+        end = offset + size
+        return source[offset:end]
 
     def late(_offset: int, _has_error: bool) -> bool:
         return time.monotonic() > deadline
 
     try:
-        return parser.parse(read, progress_callback=late).root_node
+        root = parser.parse(read, progress_callback=late).root_node
     except ValueError as error:
         parser.reset()
         if time.monotonic() > deadline:
             raise TimeoutError(language) from error
         raise
+    parsing = False
+    return root
 
 
 def _parser(language: str) -> Parser:
@@ -108,23 +135,26 @@ def _parser(language: str) -> Parser:
 def _atoms(root: Node, tags: Tags, lines: Lines, max_chars: int, deadline: float) -> list[Atom]:
     """The nodes that fit, in order, with what they define and whose they are. No recursion: trees can be deep."""
     atoms: list[Atom] = []
-    top = Owner("", "", -1, 0)
-    waiting = [_Open(root, top)]
+    definitions, leaders, last_row = tags.definitions, tags.leading, lines.count - 1
+    waiting = [(root, Owner("", "", -1, 0))]
     visited = 0
     while waiting:
         node, owner = waiting.pop()
         visited += 1
         if visited % _CHECK_EVERY == 0 and time.monotonic() > deadline:
             raise TimeoutError
-        first, last = _rows(node, lines)
-        leading = owner.row != first and (node.id in tags.leading or bool(_LEADING.search(node.type)))
-        found = tags.of(node) if node is not root and not leading and node.is_named else None
+        first, last = _rows(node, last_row)
+        number, traits = node.id, _traits(node.type)
+        leading = (traits.leading or number in leaders) and owner.row != first
+        found = None
+        if not leading and (traits.tagged or number in definitions) and node is not root and node.is_named:
+            found = tags.of(node)
         size = lines.size(first, last)
-        if node is root or size > max_chars or _is_transparent(node, first, last, owner.kind):
+        if size > max_chars or node is root or (first != last and _is_transparent(traits, last - first, owner.kind)):
             children = node.children
             if children:
                 inside = owner if found is None else owner.enter(found, first, len(atoms))
-                waiting.extend(_Open(child, inside) for child in reversed(children))
+                waiting.extend([(child, inside) for child in reversed(children)])
                 continue
         if size <= max_chars:
             _add(atoms, Atom(first, last, owner, found, leading))
@@ -143,19 +173,17 @@ def _add(atoms: list[Atom], atom: Atom) -> None:
     atoms.append(atom)
 
 
-def _rows(node: Node, lines: Lines) -> tuple[int, int]:
+def _rows(node: Node, last_row: int) -> tuple[int, int]:
     """First and last row. A node that ends at the beginning of a row does not reach into it."""
     first, (last, column) = node.start_point[0], node.end_point
     if column == 0 and last > first:
         last -= 1
-    return min(first, lines.count - 1), min(last, lines.count - 1)
+    return min(first, last_row), min(last, last_row)
 
 
-def _is_transparent(node: Node, first: int, last: int, owner_kind: str) -> bool:
-    if first == last or owner_kind not in _OUTER:
+def _is_transparent(traits: _Traits, rows: int, owner_kind: str) -> bool:
+    if owner_kind not in _OUTER:
         return False
-    if owner_kind == "namespace" and node.type in _BLOCKS:
+    if traits.block and owner_kind == "namespace":
         return True
-    return bool(_TRANSPARENT.match(node.type)) and (
-        node.type not in _CLASS_BODIES or last - first < _LARGEST_SMALL_TREE
-    )
+    return traits.transparent and (not traits.class_body or rows < _LARGEST_SMALL_TREE)

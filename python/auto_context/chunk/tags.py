@@ -23,7 +23,7 @@ from typing import NamedTuple
 from tree_sitter import Node, Query, QueryCursor
 from tree_sitter_language_pack import get_language
 
-from auto_context.chunk.kinds import WRAPPERS
+from auto_context.chunk.kinds import GROUPS, WRAPPERS
 from auto_context.chunk.symbols import Definition, declared_name, definition, text_of, wrapped
 from auto_context.types import Symbol
 
@@ -31,19 +31,6 @@ WEAK_KINDS = frozenset({"variable", "key", "section", "rule", "element", "namesp
 _HOLDS_METHODS = frozenset({"class", "struct", "impl", "trait", "interface", "enum"})
 _UNLISTED = frozenset({"impl", "test", "namespace"})
 """They define nothing that one looks for by its name."""
-_GROUPS = frozenset(
-    {
-        "lexical_declaration",
-        "variable_declaration",
-        "const_declaration",
-        "var_declaration",
-        "value_definition",
-        "type_definition",
-        "module_definition",
-        "class_definition",
-    }
-)
-"""Nodes that stand for one or more definitions right below them: ``let a = 1, b = 2``."""
 _CASTS = frozenset({"operator_cast", "qualified_identifier"})
 _DECLARATORS = _CASTS | {
     "function_declarator",
@@ -79,7 +66,7 @@ class Tags(NamedTuple):
             if inner is None:
                 return None
             found = self.definitions.get(inner.id)
-            if found is None and inner.type in _GROUPS:
+            if found is None and inner.type in GROUPS:
                 inside = [self.definitions[child.id] for child in inner.named_children if child.id in self.definitions]
                 found = max(inside, key=lambda one: one.strong, default=None)
             if found is not None or inner.type not in WRAPPERS:
@@ -132,19 +119,23 @@ def _captured(root: Node, query: Query, late: Callable[[], bool]) -> Tags:
     patterns: dict[int, int] = {}
     imports: dict[str, None] = {}
     for pattern, captures in _matches(root, query, late):
-        for node in captures.get("import", ()):
-            imports.setdefault(_imported(node))
-        tags.leading.update(node.id for node in captures.get("leading", ()))
+        for capture, nodes in captures.items():
+            if capture == "import":
+                imports.update(dict.fromkeys(map(_imported, nodes)))
+            elif capture == "leading":
+                tags.leading.update([node.id for node in nodes])
         found = _definition(captures)
         if found is None:
             continue
         node, defined = found
-        if node.id not in patterns:
+        number = node.id
+        before = patterns.get(number)
+        if before is None:
             tags.nodes.append(node)
         # Of two names for one node, the first one by the pattern that stands first in the file.
-        if pattern < patterns.get(node.id, pattern + 1):
-            patterns[node.id] = pattern
-            tags.definitions[node.id] = defined
+        if before is None or pattern < before:
+            patterns[number] = pattern
+            tags.definitions[number] = defined
     tags.imports.extend([name for name in imports if name][:_MOST_IMPORTS])
     _leave_namespaces(tags.definitions)
     return tags
@@ -181,30 +172,37 @@ def _matches(root: Node, query: Query, late: Callable[[], bool]) -> Iterator[tup
                 yield pattern, captures
 
 
+@cache
+def _kind_of(capture: str) -> str:
+    """The kind that ``definition.<kind>`` says, "" for another capture."""
+    return capture.removeprefix("definition.") if capture.startswith("definition.") else ""
+
+
 def _definition(captures: dict[str, list[Node]]) -> tuple[Node, Definition] | None:
     for capture, nodes in captures.items():
-        if not capture.startswith("definition."):
+        kind = _kind_of(capture)
+        if not kind:
             continue
         names = captures.get("name")
         if not names:
             return None
-        kind = capture.removeprefix("definition.")
-        name = _name(nodes[0], names[0], kind)
-        if "." in name and names[0].type in _DECLARATORS:
+        said = names[0].type
+        name = _name(nodes[0], names[0], said, kind)
+        if said in _DECLARATORS and "." in name:
             kind = "method"  # C++ defines it outside its class
         owners = captures.get("owner")
         if owners:
             name = f"{text_of(owners[0])}.{name}"
-        return (nodes[0], Definition(kind, name, strong=kind not in WEAK_KINDS)) if name else None
+        return (nodes[0], Definition(kind, name, kind not in WEAK_KINDS)) if name else None
     return None
 
 
-def _name(node: Node, said: Node, kind: str) -> str:
+def _name(node: Node, said: Node, said_type: str, kind: str) -> str:
     if kind == "rule":
         return " ".join((said.text or b"")[:_MOST_SYMBOL_CHARS].decode("utf-8", "replace").split())
-    if said.type in _CASTS:
+    if said_type in _CASTS:
         return text_of(said).partition("(")[0]
-    return declared_name(node) if said.type in _DECLARATORS else text_of(said)
+    return declared_name(node) if said_type in _DECLARATORS else text_of(said)
 
 
 def _imported(node: Node) -> str:

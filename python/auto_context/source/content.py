@@ -140,7 +140,8 @@ def _text(data: bytes) -> str | None:
 
 def _reason(path: str, text: str) -> str:
     """Why a text is not indexed, "" when it is."""
-    if _PRIVATE_KEY.search(text):
+    # The words first: looking for them costs a tenth of the expression.
+    if ("PRIVATE KEY" in text or "PuTTY-User-Key-File-" in text) and _PRIVATE_KEY.search(text):
         return "secret"
     return "minified" if _is_minified(path, text) else ""
 
@@ -153,7 +154,6 @@ def _is_minified(path: str, text: str) -> bool:
     language = language_of(path, text[:200].split("\n", 1)[0])
     if language in PROSE:
         return False
-    lines = text.split("\n")
-    if max(map(len, lines)) > _LONGEST_LINE:
+    if len(text) > _LONGEST_LINE and max(map(len, text.split("\n"))) > _LONGEST_LINE:
         return True
     return bool(language) and len(text) > _LONGEST_MEAN_LINE * (text.count("\n") + 1)
