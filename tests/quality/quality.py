@@ -12,7 +12,7 @@ from auto_context.rank import STEPS
 from questions import development_trees
 from runs import HEADLINES, PROJECT, Row, compare, headline, index, load, print_report, run, save
 
-LEGS = ("lexical", "path", "vector")
+LEGS = ("lexical", "path", "static", "vector")
 
 
 def main() -> None:

@@ -65,6 +65,7 @@ class Ingest:
         """
         model = self._static(static)
         rows: list[list[Any]] = []
+        bags: list[list[list[str]]] = []
         for path in paths:
             content = read(Path(top), path, self._largest)
             if isinstance(content, Content):
@@ -74,13 +75,15 @@ class Ingest:
                     blob = blob._replace(fallback="parse_failed")
                 key = blob_key(content.digest, language)
                 stat = _stat_of(content)
-                derived = self._derive(path, blob, model)
-                rows.append(
-                    [path, key, language, *stat, "", pack_blob(blob), len(blob.chunks), blob.fallback, *derived]
-                )
+                name, words, bag = self._words(path, blob)
+                bags.append(bag)
+                packed = pack_blob(blob)
+                rows.append([path, key, language, *stat, "", packed, len(blob.chunks), blob.fallback, name, words])
             else:
-                rows.append([path, b"", "", 0, 0, 0, content.reason, b"", 0, "", "", [], b"", b""])
+                bags.append([])
+                rows.append([path, b"", "", 0, 0, 0, content.reason, b"", 0, "", "", []])
             yield
+        rows = [[*row, *vectors] for row, vectors in zip(rows, _pooled(model, bags), strict=True)]
         return {"rows": rows, "static": model.fingerprint if model else ""}
 
     def derive(self, documents: list[tuple[str, bytes]], static: str) -> Steps:
@@ -95,14 +98,18 @@ class Ingest:
             ``static`` as for ``chunk``.
         """
         model = self._static(static)
-        rows = []
+        rows: list[list[Any]] = []
+        bags: list[list[list[str]]] = []
         for path, packed in documents:
-            rows.append(list(self._derive(path, unpack_blob(packed), model)))
+            name, words, bag = self._words(path, unpack_blob(packed))
+            bags.append(bag)
+            rows.append([name, words])
             yield
+        rows = [[*row, *vectors] for row, vectors in zip(rows, _pooled(model, bags), strict=True)]
         return {"rows": rows, "static": model.fingerprint if model else ""}
 
-    def _derive(self, path: str, blob: Blob, model: StaticModel | None) -> tuple[str, list[Words], bytes, bytes]:
-        """Words of the path and of every chunk, and their static vectors, int8 rows as bytes."""
+    def _words(self, path: str, blob: Blob) -> tuple[str, list[Words], list[list[str]]]:
+        """Words of the path and of every chunk, and the bags that their static vectors are of, the path's last."""
         lexicon, outline = self._lexicon, Outline(blob.symbols)
         lines = blob.text.split("\n")
         chunks: list[Words] = []
@@ -110,16 +117,29 @@ class Ingest:
         for item in blob.chunks:
             text = "\n".join(lines[item.start_line - 1 : item.end_line])
             body, bag = lexicon.read(text, _TOKENS_PER_CHUNK)
-            more, plain = lexicon.read(" ".join(outline.members(item)))
+            members = outline.members(item)
+            if members:
+                more, plain = lexicon.read(" ".join(members))
+                body, bag = f"{body} {more}", bag + plain
             defined = outline.defined(item)
             symbol, named = lexicon.read(" ".join(dict.fromkeys([item.symbol, *defined])))
-            chunks.append((f"{body} {more}" if more else body, symbol, " ".join(_whole_names(defined))))
-            bags.append([*named, *bag, *plain])
+            chunks.append((body, symbol, " ".join(_whole_names(defined))))
+            bags.append(named + bag)
         name, parts = lexicon.read(path)
-        if model is None:
-            return name, chunks, b"", b""
-        rows = quantise(model.pool([*bags, parts]))
-        return name, chunks, rows[:-1].tobytes(), rows[-1:].tobytes()
+        return name, chunks, [*bags, parts]
+
+
+def _pooled(model: StaticModel | None, bags: list[list[list[str]]]) -> list[tuple[bytes, bytes]]:
+    """Static vectors of the chunks and of the path of each file, int8 rows as bytes; all pooled at once."""
+    if model is None:
+        return [(b"", b"")] * len(bags)
+    rows = quantise(model.pool([bag for file in bags for bag in file]))
+    out = []
+    end = 0
+    for file in bags:
+        first, end = end, end + len(file)
+        out.append((rows[first : end - 1].tobytes(), rows[end - 1 : end].tobytes()))
+    return out
 
 
 def _cut(text: str, grammar: str, language: str, previous: bytes) -> Blob:
