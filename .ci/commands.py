@@ -17,6 +17,8 @@ from faults import Failed, say
 PYTHON_CODE = ("python", "rplugin", "tests", ".ci")
 LUA_CODE = ("lua", "plugin")
 INTERRUPTED = 130
+MODELS = {"AUTO_CONTEXT_CACHE_DIR": str(PROJECT / ".cache/auto-context")}
+"""Where tests and measurements have models made ready: one folder for all, and not the user's."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -40,8 +42,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def install() -> int:
-    """The environment that the plugin and the command line run in, and nothing for tests."""
-    say(f"Python: {environment.ensure(test=False)}")
+    """The environment that the plugin and the command line run in, its model made ready, and nothing for tests."""
+    python = environment.ensure(test=False)
+    say(f"Python: {python}")
+    _prepare(python, {})
     return 0
 
 
@@ -65,6 +69,7 @@ def demo(repository: str = "", *options: str) -> int:
     """Index a repository and search it in a real Neovim; see ``demo.py``."""
     folder = _folder(repository)
     python = environment.ensure(test=False)
+    _prepare(python, {})
     binary = tools.neovim()
     command = [str(python), str(PROJECT / ".ci/demo.py"), "--nvim", str(binary), *options, str(folder)]
     sys.stdout.flush()
@@ -76,14 +81,16 @@ def bench(repository: str = "", *options: str) -> int:
     """Measure, on this repository or another; see ``tests/bench``."""
     folder = _folder(repository)
     python = environment.ensure(test=True)
-    variables = {"AUTO_CONTEXT_TEST_NVIM": os.pathsep.join(map(str, tools.neovims()))}
+    variables = {"AUTO_CONTEXT_TEST_NVIM": os.pathsep.join(map(str, tools.neovims())), **MODELS}
+    _prepare(python, MODELS)
     return _run([python, PROJECT / "tests/bench/bench.py", folder, *options], variables)
 
 
 def quality(script: str, *arguments: str) -> int:
     """Measure ranking; see ``tests/quality``."""
     python = environment.ensure(test=True)
-    return _run([python, PROJECT / "tests/quality" / script, *arguments], {})
+    _prepare(python, MODELS)
+    return _run([python, PROJECT / "tests/quality" / script, *arguments], MODELS)
 
 
 def lint() -> int:
@@ -96,10 +103,20 @@ def test(*arguments: str) -> int:
     """The linters, then every test; ends in pytest's closing line. ``arguments`` go to pytest."""
     python = environment.ensure(test=True)
     variables = {"AUTO_CONTEXT_TEST_NVIM": os.pathsep.join(map(str, tools.neovims()))}
+    _prepare(python, MODELS)
     linted = _all(_linters(python))
     if linted:
         say("lint_failed: a linter above did not pass; the tests run all the same")
     return _run([python, "-m", "pytest", *arguments], variables) or linted
+
+
+def _prepare(python: Path, variables: Mapping[str, str]) -> None:
+    """Distil the static model of the configured transformer, once for each machine: seconds on two cores."""
+    command = [str(python), "-m", "auto_context.embed"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=_variables(variables), check=False)
+    if done.returncode:
+        raise Failed("model_not_ready", "the static model could not be made; the line above says why")
+    say(done.stdout.strip())
 
 
 def _folder(repository: str) -> Path:

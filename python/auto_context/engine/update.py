@@ -84,6 +84,8 @@ class Update:
         self._stages: Counter[str] = Counter()
         self._target: str | None = None
         """The ref a full update works for, once it knows it."""
+        self._static: list[Any] | None = None
+        """Fingerprint and width of the static model's vectors, None until it is distilled."""
         self._failure: AutoContextError | None = None
         """Why vectors are missing; words and names are indexed all the same, then the person must hear it."""
 
@@ -227,6 +229,7 @@ class Update:
             return
         self._failure = None
         repository.vector.use(info["fingerprint"], info["dim"])
+        self._static = info["static"]
         if info["static"] is not None:
             repository.static.use(*info["static"])
         else:
@@ -254,15 +257,15 @@ class Update:
         if self._failure is not None:
             return
         self._meter.enter("static")
-        try:
-            info = self._calls.one("distil", {})["static"]
-        except AutoContextError as error:
-            if error.code == "cancelled":
-                raise
-            self._failure = error
-            return
-        if info is not None:
-            self.repository.static.use(*info)
+        if self._static is None:
+            try:
+                self._static = self._calls.one("distil", {})["static"]
+            except AutoContextError as error:
+                if error.code == "cancelled":
+                    raise
+                self._failure = error
+                return
+            self.repository.static.use(*self._static)
         for _ in self._reading.derive():
             self._measure()
             self._meter.report(0.0)

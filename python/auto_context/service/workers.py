@@ -48,6 +48,11 @@ class Workers:
         """See ``engine.work.Worker``."""
         if op not in _READING:
             return self.embedder.submit(op, params, priority)
+        if op == "scan":
+            # Files will be read next: the others start up meanwhile.
+            for reader in self.readers:
+                if reader.pid is None:
+                    reader.submit("ping", {}, priority)
         return self._reader().submit(op, params, priority)
 
     def _reader(self) -> WorkerProcess:
