@@ -95,6 +95,10 @@ class Engine:
                 repository.close()
             self._repositories.clear()
 
+    def warm(self) -> None:
+        """Load what the first search needs, if it is there: the static model."""
+        self._static_queries.load()
+
     def repository_key(self, root: Path) -> str:
         """The identity of the store a folder belongs to; updates of one key take turns.
 

@@ -110,7 +110,9 @@ class Search:
 
     def _ranked(self, began: float) -> list[Candidate]:
         request, query = self._request, self._query
-        deadline = began + max(_GRACE_S, request.wait_ms / 1000)
+        # Where there is no vector to compare with, the query's own is not waited for.
+        wait_s = request.wait_ms / 1000 if self._coverage["vector"] else 0.0
+        deadline = began + max(_GRACE_S, wait_s)
         pending = self._query_vectors.ask(query.text) if "vector" not in request.off else None
         legs = Legs(self._repository, self._view, self._scope, query)
         if "static" not in request.off:
@@ -189,7 +191,8 @@ class Search:
             result = pending.result(timeout=max(0.0, deadline - time.monotonic()))
         except FutureTimeout:
             warm = self._worker.state == "ready" and self._query_vectors.answered
-            self._states["vector"] = "pending" if warm else "loading"
+            state: LegState = "pending" if warm else "loading"
+            self._states["vector"] = state if self._coverage["vector"] else "empty"
             return None
         except BaseException:  # noqa: BLE001 - whatever befell the worker, the other legs answer
             self._states["vector"] = "down"

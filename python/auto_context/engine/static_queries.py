@@ -52,6 +52,11 @@ class StaticQueries:
             vector: Floats = model.pool([self._lexicon.parts(query)])[0]
             return vector if vector.any() else None
 
+    def load(self) -> None:
+        """Load the model now, if it is there."""
+        with self._lock:
+            self._load("")
+
     def _load(self, fingerprint: str) -> StaticModel | None:
         known, now = self._model, time.monotonic()
         if (known is None or known.fingerprint != fingerprint) and now - self._looked_at >= _LOOK_AGAIN_S:

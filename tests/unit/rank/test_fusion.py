@@ -64,3 +64,19 @@ def test_overlapping_hits_of_a_file_merge_into_the_better_one() -> None:
     )
     assert [item.id for item in merged] == [1, 3, 4]
     assert merged[0].legs == ("lexical", "vector")
+
+
+def test_a_static_vector_stands_in_for_one_that_is_not_there_yet() -> None:
+    legs = {"lexical": [], "static": [(1, 0.5), (2, 0.5)], "vector": [(2, 0.6)]}
+    fused = fuse(legs, PROSE, 3, lambda chunk: chunk == 1)
+    scores = {item.id: item.score for item in fused}
+    total = PROSE.lexical + PROSE.static + PROSE.vector
+    assert scores[1] == scores[2] == pytest.approx((PROSE.static + PROSE.vector) / total)
+    alone = {item.id: item.score for item in fuse(legs, PROSE, 3)}
+    assert alone[1] == pytest.approx(PROSE.static / total)
+
+
+def test_without_the_transformer_static_vectors_have_its_weight() -> None:
+    without = PROSE.without_vector()
+    assert (without.vector, without.static) == (0.0, PROSE.static + PROSE.vector)
+    assert (without.lexical, without.path) == (PROSE.lexical, PROSE.path)
