@@ -24,6 +24,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         ("max_file_bytes = 'big'", "max_file_bytes"),
         ("max_file_bytes = true", "max_file_bytes"),
         ("max_file_bytes = -1", "max_file_bytes"),
+        ("static_model = 1", "static_model"),
         ("exclude = 'x'", "exclude"),
         ("exclude = [1]", "exclude"),
         ("precision = 'fp8'", "precision"),

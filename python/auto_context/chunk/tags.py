@@ -275,11 +275,19 @@ def named(found: Definition, owner: str, owner_kind: str) -> tuple[str, str]:
 
 def _begin(node: Node) -> int:
     """The row where a definition begins, after its decorators where the grammar has them inside."""
+    first = node.child(0) if node.child_count else None
+    if first is None or not _decorates(first.type):  # as most: their children need not be made
+        return (first or node).start_point[0]
     waiting = [node]
     while waiting:
         inner = waiting.pop()
         if inner is node or inner.type == "modifiers":
             waiting.extend(reversed(inner.children[:_MOST_DECORATIONS]))
-        elif not _DECORATION.search(inner.type):
+        elif not _decorates(inner.type):
             return inner.start_point[0]
     return node.start_point[0]
+
+
+@cache  # node types are few
+def _decorates(kind: str) -> bool:
+    return bool(_DECORATION.search(kind))

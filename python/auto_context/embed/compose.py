@@ -101,7 +101,12 @@ def chunk_text(text: str, chunk: Chunk, language: str, symbols: Sequence[Symbol]
 
 def path_text(path: str) -> str:
     """A path as lower-case words: ``src/http/RetryPolicy.test.ts`` gives ``src http retry policy test ts``."""
-    return " ".join(_WORD.findall(_EDGE.sub(" ", path))).lower() or path
+    return " ".join(parts(path)) or path
+
+
+def parts(text: str) -> list[str]:
+    """The parts of identifiers, in lower case: ``RetryPolicy max_tries`` gives ``retry policy max tries``."""
+    return [part.lower() for part in _WORD.findall(_EDGE.sub(" ", text))]
 
 
 def _dedented(lines: list[str]) -> list[str]:

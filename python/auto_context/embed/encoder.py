@@ -42,8 +42,8 @@ _ALONE = 128
 _TEXTS_PER_TOKENISING = 32
 _LENGTH_STEP = 16
 """oneDNN keeps memory for every shape: with all lengths a worker grows from 0.5 to 1 GB, with these it does not."""
-_SHORT_STEP = 4
-"""The same below ``_LENGTH_STEP``: the entries of a vocabulary, distilled, are texts of three tokens."""
+_ENTRY = 3
+"""So short a row is not padded: an entry of a vocabulary between its marks, of which distilling makes thousands."""
 _NATIVE_BF16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 _PADDING = 0.05
 """Largest share of padding in a batch, unless it is less than ``_FREE_PADDING`` tokens: cheaper than another call."""
@@ -111,8 +111,9 @@ class Encoder:
 
     def _padded(self, length: int) -> int:
         """Up to the next of few lengths, within the model's positions."""
-        step = _LENGTH_STEP if length > _LENGTH_STEP else _SHORT_STEP
-        return max(length, min(-(-length // step) * step, self.spec.max_length))
+        if length <= _ENTRY:
+            return length
+        return max(length, min(-(-length // _LENGTH_STEP) * _LENGTH_STEP, self.spec.max_length))
 
     def _tokenise(self, texts: Sequence[str], kind: Kind) -> list[list[int]]:
         prompt = self.spec.query_prompt if kind == "query" else self.spec.document_prompt

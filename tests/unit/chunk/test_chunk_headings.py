@@ -43,3 +43,16 @@ def test_other_markups() -> None:
 
 def test_carriage_returns_do_not_show() -> None:
     assert [s for _, _, s in sections("# One\r\n\r\ntext\r\n")] == ["One"]
+
+
+def test_a_section_goes_on_to_the_next_heading_as_high() -> None:
+    text = "# A\n## B\n#### C\n## D\n### E\n# F\n"
+    found = [(s.name, s.start_line, s.end_line) for s in chunk(text, "markdown").symbols]
+    assert found == [
+        ("A", 1, 5),
+        ("A > B", 2, 3),
+        ("A > B > C", 3, 3),
+        ("A > D", 4, 5),
+        ("A > D > E", 5, 5),
+        ("F", 6, 6),
+    ]

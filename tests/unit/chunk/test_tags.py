@@ -92,11 +92,18 @@ def test_nested_and_wrapped_types_are_named_once() -> None:
     )
 
 
+def test_a_name_may_be_the_whole_of_what_defines_it() -> None:
+    found = chunk("typedef struct dir dir;\n", "c")
+    assert found.fallback == ""
+    assert [(symbol.name, symbol.kind) for symbol in found.symbols] == [("dir", "type")]
+
+
 def test_a_file_of_many_lines_or_of_one_stays_within_time() -> None:
     texts = {
         "ten thousand lines": ("python", "".join(f"def f{n}(a):\n    return a\n" for n in range(5_000)), 5_000),
         "many methods": ("python", "class A:\n" + "".join(f"    def m{n}(self): ...\n" for n in range(9_999)), 10_000),
         "minified": ("javascript", "".join(f"var a{n}=function(){{return {n}}};" for n in range(10_000)), 10_000),
+        "headings": ("markdown", "".join(f"# h{n}\n" for n in range(60_000)), 60_000),
         "flat": ("json", "{" + ",".join(f'"k{n}": 1' for n in range(20_000)) + "}", 20_000),
     }
     for name, (language, text, symbols) in texts.items():

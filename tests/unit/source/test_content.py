@@ -94,8 +94,12 @@ def test_private_keys_are_secrets_wherever_they_are(tmp_path: Path, kind: str) -
     text = f"value: |\n  -----BEGIN {kind}PRIVATE KEY{end}-----\n  MIIE\n"
     assert read_bytes(tmp_path, text.encode()) == Skip("secret")
     assert read_bytes(tmp_path, text.encode("utf-16")) == Skip("secret")
-    public = text.replace("PRIVATE", "PUBLIC")
-    assert isinstance(read_bytes(tmp_path, public.encode()), Content)
+    for harmless in (text.replace("PRIVATE", "PUBLIC"), text.replace("BEGIN", "ABOUT"), "a PuTTY-User-Key-File-2"):
+        assert isinstance(read_bytes(tmp_path, harmless.encode()), Content)
+
+
+def test_a_key_of_putty_is_a_secret(tmp_path: Path) -> None:
+    assert read_bytes(tmp_path, b"\nPuTTY-User-Key-File-2: ssh-rsa\n") == Skip("secret")
 
 
 def test_only_regular_files_are_opened(tmp_path: Path) -> None:
