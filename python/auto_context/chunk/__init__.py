@@ -30,7 +30,7 @@ def chunk(text: str, language: str, max_chars: int = MAX_CHARS, timeout_s: float
         text: the whole file.
         language: a name of ``source.language_of``; "" when unknown.
         max_chars: how large a chunk may be; the overlap of prose may add two lines.
-        timeout_s: how long parsing and walking may take before line windows are used.
+        timeout_s: of processor time, how long parsing and walking may take before line windows are used.
 
     Returns:
         The chunks; ``fallback`` says why a language with a grammar was not cut by it.

@@ -85,7 +85,7 @@ def cut_code(text: str, lines: Lines, language: str, max_chars: int, timeout_s: 
         TimeoutError: it took too long.
         ValueError: the parser gave up.
     """
-    deadline = time.monotonic() + timeout_s
+    deadline = time.thread_time() + timeout_s
     if language == "c" and _CPP_HEADER.search(text):
         language = "cpp"
     root = _parse(text, language, deadline)
@@ -108,13 +108,13 @@ def _parse(text: str, language: str, deadline: float) -> Node:
         return source[offset:end]
 
     def late(_offset: int, _has_error: bool) -> bool:
-        return time.monotonic() > deadline
+        return time.thread_time() > deadline
 
     try:
         root = parser.parse(read, progress_callback=late).root_node
     except ValueError as error:
         parser.reset()
-        if time.monotonic() > deadline:
+        if time.thread_time() > deadline:
             raise TimeoutError(language) from error
         raise
     parsing = False
@@ -141,7 +141,7 @@ def _atoms(root: Node, tags: Tags, lines: Lines, max_chars: int, deadline: float
     while waiting:
         node, owner = waiting.pop()
         visited += 1
-        if visited % _CHECK_EVERY == 0 and time.monotonic() > deadline:
+        if visited % _CHECK_EVERY == 0 and time.thread_time() > deadline:
             raise TimeoutError
         first, last = _rows(node, last_row)
         number, traits = node.id, _traits(node.type)

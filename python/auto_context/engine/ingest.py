@@ -8,13 +8,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from auto_context.chunk import CHUNKER_VERSION, chunk
 from auto_context.config import Settings
 from auto_context.embed.compose import Outline, chunk_text
-from auto_context.embed.static import StaticModel, quantise
-from auto_context.rank.tokens import Lexicon
+from auto_context.embed.static import StaticModel, quantise, with_symbols
+from auto_context.rank.tokens import Lexicon, identifiers
 from auto_context.source import Content, language_of, read
 from auto_context.store.records import Blob, pack_blob, unpack_blob
 
@@ -23,6 +25,17 @@ if TYPE_CHECKING:
 
 Words = tuple[str, str, str]
 """Of one chunk, joined by spaces: those of its text, of the names it defines, and these names whole."""
+
+
+class Bags(NamedTuple):
+    """The identifiers of a file that its static vectors are of."""
+
+    bodies: list[list[str]]
+    """Of each chunk's text."""
+    symbols: list[list[str]]
+    """Of each chunk's symbol."""
+    path: list[str]
+
 
 _TOKENS_PER_CHUNK = 2_000
 """More distinct evidence than this in one chunk is data, not code."""
@@ -65,7 +78,7 @@ class Ingest:
         """
         model = self._static(static)
         rows: list[list[Any]] = []
-        bags: list[list[list[str]]] = []
+        bags: list[Bags] = []
         for path in paths:
             content = read(Path(top), path, self._largest)
             if isinstance(content, Content):
@@ -80,7 +93,7 @@ class Ingest:
                 packed = pack_blob(blob)
                 rows.append([path, key, language, *stat, "", packed, len(blob.chunks), blob.fallback, name, words])
             else:
-                bags.append([])
+                bags.append(Bags([], [], []))
                 rows.append([path, b"", "", 0, 0, 0, content.reason, b"", 0, "", "", []])
             yield
         rows = [[*row, *vectors] for row, vectors in zip(rows, _pooled(model, bags), strict=True)]
@@ -99,7 +112,7 @@ class Ingest:
         """
         model = self._static(static)
         rows: list[list[Any]] = []
-        bags: list[list[list[str]]] = []
+        bags: list[Bags] = []
         for path, packed in documents:
             name, words, bag = self._words(path, unpack_blob(packed))
             bags.append(bag)
@@ -108,38 +121,42 @@ class Ingest:
         rows = [[*row, *vectors] for row, vectors in zip(rows, _pooled(model, bags), strict=True)]
         return {"rows": rows, "static": model.fingerprint if model else ""}
 
-    def _words(self, path: str, blob: Blob) -> tuple[str, list[Words], list[list[str]]]:
-        """Words of the path and of every chunk, and the bags that their static vectors are of, the path's last."""
+    def _words(self, path: str, blob: Blob) -> tuple[str, list[Words], Bags]:
+        """Words of the path and of every chunk, and the bags that their static vectors are of."""
         lexicon, outline = self._lexicon, Outline(blob.symbols)
         lines = blob.text.split("\n")
         chunks: list[Words] = []
-        bags: list[list[str]] = []
+        bodies: list[list[str]] = []
+        symbols: list[list[str]] = []
         for item in blob.chunks:
             text = "\n".join(lines[item.start_line - 1 : item.end_line])
             body, bag = lexicon.read(text, _TOKENS_PER_CHUNK)
             members = outline.members(item)
             if members:
-                more, plain = lexicon.read(" ".join(members))
-                body, bag = f"{body} {more}", bag + plain
+                more, names = lexicon.read(" ".join(members))
+                body, bag = f"{body} {more}", bag + names
             defined = outline.defined(item)
-            symbol, named = lexicon.read(" ".join(dict.fromkeys([item.symbol, *defined])))
+            symbol = lexicon.joined(" ".join(dict.fromkeys([item.symbol, *defined])))
             chunks.append((body, symbol, " ".join(_whole_names(defined))))
-            bags.append(named + bag)
-        name, parts = lexicon.read(path)
-        return name, chunks, [*bags, parts]
+            bodies.append(bag)
+            symbols.append(identifiers(item.symbol))
+        name, named = lexicon.read(path)
+        return name, chunks, Bags(bodies, symbols, named)
 
 
-def _pooled(model: StaticModel | None, bags: list[list[list[str]]]) -> list[tuple[bytes, bytes]]:
+def _pooled(model: StaticModel | None, files: list[Bags]) -> list[tuple[bytes, bytes]]:
     """Static vectors of the chunks and of the path of each file, int8 rows as bytes; all pooled at once."""
     if model is None:
-        return [(b"", b"")] * len(bags)
-    rows = quantise(model.pool([bag for file in bags for bag in file]))
-    out = []
-    end = 0
-    for file in bags:
-        first, end = end, end + len(file)
-        out.append((rows[first : end - 1].tobytes(), rows[end - 1 : end].tobytes()))
-    return out
+        return [(b"", b"")] * len(files)
+    bodies = model.pool([bag for file in files for bag in file.bodies])
+    symbols = model.pool([bag for file in files for bag in file.symbols])
+    rows = quantise(with_symbols(bodies, symbols))
+    names = quantise(model.pool([file.path for file in files]))
+    ends = np.cumsum([len(file.bodies) for file in files])
+    return [
+        (rows[end - len(file.bodies) : end].tobytes(), name.tobytes())
+        for file, end, name in zip(files, ends, names, strict=True)
+    ]
 
 
 def _cut(text: str, grammar: str, language: str, previous: bytes) -> Blob:

@@ -11,7 +11,7 @@ import numpy as np
 
 from auto_context.config import Settings
 from auto_context.errors import AutoContextError
-from auto_context.rank.tokens import Lexicon
+from auto_context.rank.tokens import identifiers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 _LOOK_AGAIN_S = 2.0
-_WORDS = 4_096
 
 
 class StaticQueries:
@@ -38,7 +37,6 @@ class StaticQueries:
         self._lock = threading.Lock()
         self._model: StaticModel | None = None
         self._looked_at = float("-inf")
-        self._lexicon = Lexicon(_WORDS)
 
     def embed(self, query: str, fingerprint: str) -> Floats | None:
         """The unit vector of a query, float32 [dim], by the model of a fingerprint.
@@ -49,7 +47,7 @@ class StaticQueries:
             model = self._load(fingerprint)
             if model is None:
                 return None
-            vector: Floats = model.pool([self._lexicon.parts(query)])[0]
+            vector: Floats = model.pool([identifiers(query)])[0]
             return vector if vector.any() else None
 
     def load(self) -> None:

@@ -36,10 +36,15 @@ def words(text: str) -> list[str]:
     return out
 
 
+def identifiers(text: str) -> list[str]:
+    """The runs of word characters as they stand in a text, in order, repeats kept."""
+    return _split(text)
+
+
 class Lexicon:
     """Words of many texts, each distinct one taken apart once.
 
-    For one thread. It holds at most ``most`` words (of the default number 25 MB), then forgets them all.
+    For one thread. It holds at most ``most`` words (of the default number 20 MB), then forgets them all.
     """
 
     def __init__(self, most: int = _MOST_WORDS) -> None:
@@ -48,7 +53,7 @@ class Lexicon:
         Args:
             most: distinct words to remember.
         """
-        self._memo = _Memo(_both, most)
+        self._memo = _Memo(_said, most)
 
     @property
     def distinct(self) -> int:
@@ -57,20 +62,13 @@ class Lexicon:
 
     def joined(self, text: str, limit: int = 0) -> str:
         """The ``words`` of a text with a space between, the first ``limit`` of them when that is given."""
-        memo = self._memo
-        return _cut(" ".join([said for word in _split(text) if (said := memo[word][0])]), limit)
-
-    def parts(self, text: str) -> list[str]:
-        """The words of a text, of a compound one only its parts: what vectors of plain words know. Repeats kept."""
-        memo = self._memo
-        return [part for word in _split(text) for part in memo[word][1]]
+        return self.read(text, limit)[0]
 
     def read(self, text: str, limit: int = 0) -> tuple[str, list[str]]:
-        """``joined`` and ``parts``, looking at the text once."""
-        memo = self._memo
-        found = [memo[word] for word in _split(text)]
-        joined = " ".join([said for said, _ in found if said])
-        return _cut(joined, limit), [part for _, parts in found for part in parts]
+        """``joined`` and ``identifiers``, looking at the text once."""
+        memo, found = self._memo, _split(text)
+        joined = " ".join([said for word in found if (said := memo[word])])
+        return _cut(joined, limit), found
 
 
 class _Memo(dict[str, _T]):
@@ -107,11 +105,9 @@ def _taken(word: str) -> tuple[str, ...]:
     return (whole,) if parts == [whole] else (whole, *parts)
 
 
-def _both(word: str) -> tuple[str, tuple[str, ...]]:
-    """A word with its parts in one text, and what stands for it among plain words."""
-    taken = _taken(word)
-    # Underscores alone have no part, and are no word.
-    return " ".join(taken), taken if len(taken) == 1 and taken[0].strip("_") else taken[1:]
+def _said(word: str) -> str:
+    """A word with its parts in one text."""
+    return " ".join(_taken(word))
 
 
 def _cut(joined: str, limit: int) -> str:

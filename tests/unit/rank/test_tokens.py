@@ -2,7 +2,7 @@
 
 import pytest
 
-from auto_context.rank.tokens import Lexicon, query_words, words
+from auto_context.rank.tokens import Lexicon, identifiers, query_words, words
 
 
 @pytest.mark.parametrize(
@@ -38,13 +38,17 @@ def test_a_lexicon_has_the_same_words_in_either_reading(text: str) -> None:
     assert lexicon.joined(text) == " ".join(words(text))
     for limit in range(1, 9):
         assert lexicon.joined(text, limit) == " ".join(words(text)[:limit])
-        assert lexicon.read(text, limit) == (lexicon.joined(text, limit), lexicon.parts(text))
+        assert lexicon.read(text, limit) == (lexicon.joined(text, limit), identifiers(text))
 
 
-def test_vectors_are_of_the_parts_of_a_compound_word_and_of_a_plain_word_itself() -> None:
-    assert Lexicon().parts("RetryPolicy.retry(max_tries, _x, __, HTTP2, Plain)") == (
-        ["retry", "policy", "retry", "max", "tries", "x", "http", "2", "plain"]
-    )
+def test_identifiers_stand_as_they_are_written() -> None:
+    assert identifiers("RetryPolicy.retry(max_tries, größe, HTTP2)") == [
+        "RetryPolicy",
+        "retry",
+        "max_tries",
+        "größe",
+        "HTTP2",
+    ]
 
 
 def test_a_lexicon_that_had_to_forget_still_knows_every_word() -> None:
