@@ -2,6 +2,8 @@
 PYTHON ?= python3
 REPO ?=
 TREES ?=
+PEERS ?=
+LARGE ?=
 ARGS ?=
 BOOTSTRAP = $(PYTHON) .ci/bootstrap.py
 MAKEFLAGS += --no-print-directory
@@ -23,8 +25,8 @@ test: python ## set up, lint, and run every test on Neovim 0.10.4 and the newest
 lint: python ## ruff, mypy, layers, luacheck
 	@$(BOOTSTRAP) lint
 
-bench: python ## time and memory of every stage (REPO=path, else this repository)
-	@$(BOOTSTRAP) bench "$$REPO"
+bench: python ## time and memory against their bars (REPO=path, else this repository; PEERS=1 others as well, LARGE=1 30,000 files)
+	@$(BOOTSTRAP) bench "$$REPO" $(if $(PEERS),--peers) $(if $(LARGE),--large)
 
 quality: python ## how well it ranks, on the development sets (TREES=dir of work trees; ARGS='--ablate', '--compare run.json')
 	@$(BOOTSTRAP) quality quality.py $${TREES:+"$$TREES"} $(ARGS)

@@ -72,12 +72,12 @@ def demo(repository: str = "", *options: str) -> int:
     os.execve(python, command, _variables())
 
 
-def bench(repository: str = "") -> int:
+def bench(repository: str = "", *options: str) -> int:
     """Measure, on this repository or another; see ``tests/bench``."""
     folder = _folder(repository)
     python = environment.ensure(test=True)
     variables = {"AUTO_CONTEXT_TEST_NVIM": os.pathsep.join(map(str, tools.neovims()))}
-    return _run([python, PROJECT / "tests/bench/bench.py", folder, "--json", PROJECT / ".cache/bench.json"], variables)
+    return _run([python, PROJECT / "tests/bench/bench.py", folder, *options], variables)
 
 
 def quality(script: str, *arguments: str) -> int:

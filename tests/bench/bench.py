@@ -24,6 +24,8 @@ from typing import Any, Self
 
 import psutil
 
+import peers
+import report
 from auto_context.config import Settings
 from auto_context.engine import Engine
 from auto_context.rank import STEPS
@@ -305,7 +307,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("repository", nargs="?", type=Path, default=HERE.parent.parent)
     parser.add_argument("--json", type=Path, default=None, help="write the figures here as well")
+    parser.add_argument("--peers", action="store_true", help="other tools on the same tree, in turn with ours")
     options = parser.parse_args()
+    if options.peers:
+        figures = [*peers.semble(options.repository.resolve()), *peers.vectorcode(options.repository.resolve())]
+        print(report.table(figures))
+        print(report.save(figures, "peers", {"tree": options.repository.name}))
+        return
     result = run(options.repository.resolve())
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
