@@ -22,7 +22,7 @@ from auto_context.embed.model import locate_model
 from report import Figure
 from running import COMMAND, Searchable, cancel, fresh_service, ready_models, until_searchable
 from static_model import distilled
-from trees import CACHE
+from trees import CACHE, name_of
 
 SEMBLE = "semble==0.7.0"
 VECTORCODE = "VectorCode==0.7.20"
@@ -110,14 +110,14 @@ def semble(root: Path, rounds: int = ROUNDS) -> list[Figure]:
     try:
         peers = {contents: Semble(root, contents) for contents in CONTENTS}
     except NotInstalledError as reason:
-        return [Figure(f"semble on {root.name}", None, note=str(reason))]
+        return [Figure(f"semble on {name_of(root)}", None, note=str(reason))]
     ready_models()
     cold, warm = _Times([], {key: [] for key in peers}), _Times([], {key: [] for key in peers})
     for turn in range(rounds):
         print(f"bench: semble, round {turn + 1} of {rounds}", flush=True)
         for contents, peer in peers.items():
             cold.theirs[contents].append(peer.cold())
-        with fresh_service() as client:
+        with fresh_service() as (client, _):
             taken: Searchable = until_searchable(client, root)
             cold.ours.append(taken.seconds)
             cancel(client, root)
@@ -127,8 +127,8 @@ def semble(root: Path, rounds: int = ROUNDS) -> list[Figure]:
                 warm.theirs[contents].append(peer.warm())
     files = {contents: peer.files() for contents, peer in peers.items()}
     return [
-        *_compared(f"{root.name}: first index to searchable", cold, files, 0.6, taken.how),
-        *_compared(f"{root.name}: warm search, whole process", warm, files, 0.3, "service running", 0.15),
+        *_compared(f"{name_of(root)}: first index to searchable", cold, files, 0.6, taken.how),
+        *_compared(f"{name_of(root)}: warm search, whole process", warm, files, 0.3, "service running", 0.15),
     ]
 
 
@@ -153,7 +153,7 @@ def _compared(
 
 def vectorcode(root: Path) -> list[Figure]:
     """VectorCode's first index with the same transformer, once and within a limit: it has no other tier."""
-    name = f"{root.name}: first index, {VECTORCODE}"
+    name = f"{name_of(root)}: first index, {VECTORCODE}"
     try:
         # A newer grammar pack downloads grammars at run time, and a torch of the same version needs no CUDA.
         same_torch = f"torch=={version('torch').partition('+')[0]}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple, Self
 import psutil
 
 from auto_context.service.client import ServiceClient
+from report import Figure, table
 from sandbox import sandboxed
 from trees import commit_all
 
@@ -24,18 +26,36 @@ _SAMPLE_S = 0.2
 ALIVE = ("queued", "running")
 
 
+def steps(calls: Iterable[Callable[[], list[Figure]]]) -> list[Figure]:
+    """What some measurements give, one after the other, each shown as it ends: a run takes minutes."""
+    figures: list[Figure] = []
+    for call in calls:
+        began = time.perf_counter()
+        made = call()
+        figures += made
+        print(f"\n[{time.perf_counter() - began:.0f} s]\n{table(made)}", flush=True)
+    return figures
+
+
+class Running(NamedTuple):
+    """A running service and the folder that everything of it is in."""
+
+    client: ServiceClient
+    folder: Path
+
+
 @contextlib.contextmanager
-def fresh_service() -> Iterator[ServiceClient]:
+def fresh_service() -> Iterator[Running]:
     """A service with an empty store. The caches of models are kept between runs, as on a user's machine."""
     with tempfile.TemporaryDirectory(prefix="auto-context-bench-") as folder, sandboxed(Path(folder)):
         client = ServiceClient()
         client.request("GET", "/version")
-        yield client
+        yield Running(client, Path(folder))
 
 
 def ready_models() -> None:
     """Have everything that is made once per machine and model made: nothing of it is part of a figure."""
-    with tempfile.TemporaryDirectory(prefix="auto-context-bench-tiny-") as name, fresh_service() as client:
+    with tempfile.TemporaryDirectory(prefix="auto-context-bench-tiny-") as name, fresh_service() as (client, _):
         folder = Path(name)
         (folder / "tiny.py").write_text("def tiny():\n    return 1\n")
         commit_all(folder)
@@ -47,6 +67,23 @@ def timed(call: Callable[[], Any]) -> float:
     began = time.perf_counter()
     call()
     return (time.perf_counter() - began) * 1000
+
+
+def queries(count: int) -> list[str]:
+    """Queries in words that were never asked before in this process: each must be embedded."""
+    numbers = itertools.islice(_asked, count)
+    return [f"where is the {_NOUNS[at % 17]} {_VERBS[at // 17 % 13]} by number {at}" for at in numbers]
+
+
+_asked = itertools.count()
+_NOUNS = (
+    "request", "file", "token", "error", "configuration", "tensor", "user", "cache", "matrix", "parser", "message",
+    "version", "path", "thread", "buffer", "symbol", "graph",
+)  # fmt: skip
+_VERBS = (
+    "read", "written", "checked", "parsed", "sent again", "compared", "closed", "merged", "sorted", "printed", "found",
+    "copied", "removed",
+)  # fmt: skip
 
 
 def search(client: ServiceClient, root: Path, query: str, wait_ms: int = 10_000) -> dict[str, Any]:

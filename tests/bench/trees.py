@@ -67,9 +67,15 @@ def commit_all(folder: Path, message: str = "bench") -> None:
     # What is stored is never fetched or kept: compressing it would be most of the time.
     fast = ["-c", "core.compression=0", "-c", "core.looseCompression=0", "-c", "gc.auto=0", "-c", "core.fsync=none"]
     git = ["git", "-C", str(folder), "-c", "user.name=b", "-c", "user.email=b@example.org", *fast]
-    subprocess.run([*git, "init", "-q", "-b", "main"], check=True)
+    if not (folder / ".git").exists():
+        subprocess.run([*git, "init", "-q", "-b", "main"], check=True)
     subprocess.run([*git, "add", "-A"], check=True)
     subprocess.run([*git, "commit", "-qm", message], check=True)
+
+
+def name_of(tree: Path) -> str:
+    """What a tree is called in figures: a checkout's folder says nothing."""
+    return "this repository" if tree == PROJECT else tree.name
 
 
 def source_bytes(folder: Path) -> int:

@@ -1,0 +1,120 @@
+"""The figures of one tree of any size up to some thousand files: a few minutes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import editor
+import indexing
+import searching
+import synthetic
+from auto_context import paths
+from report import Figure
+from running import Memory, cancel, fresh_service, ready_models, steps, until_searchable
+from trees import composed, copy_of, name_of, source_bytes
+
+HERE = Path(__file__).resolve().parent
+
+
+def run(repository: Path) -> list[Figure]:
+    """Everything on a copy of ``repository``, with a service of its own."""
+    name, other, unseen = name_of(repository), composed(1_000), composed(3_000)
+    figures = steps([models, lambda: searchable(repository)])
+    with fresh_service() as (client, folder):
+        root = folder / "tree"
+        copy_of(repository, root)
+        with Memory(client) as memory:
+            figures += steps(
+                [
+                    lambda: indexing.first_index(client, root, name),
+                    lambda: indexing.nothing_changed(client, root, name, 1.0),
+                    lambda: searching.warm(client, root, name, {"p50": 15, "p95": 30}),
+                    lambda: indexing.saves(client, root, name, 300),
+                    lambda: indexing.branch_switch(client, root, name),
+                    lambda: searching.command_line(root, name),
+                    lambda: editor.key_to_rows(root, name, 50),
+                    lambda: searching.fresh_worker(client, root, name),
+                    lambda: searching.during_index(client, root, other, name),
+                    lambda: indexing.cancelling(client, unseen, name),
+                ]
+            )
+        status = client.request("GET", "/status", params={"root": str(root)})["repository"]
+        client.stop()
+        figures += steps(
+            [
+                lambda: memory_figures(memory, name),
+                lambda: on_disk(status, root, name),
+                lambda: searching.opening(paths.data_dir(), root, name, 400),
+                lambda: searching.ranking_cost(paths.data_dir(), root, name),
+            ]
+        )
+    return [*figures, *steps([editor.start, precision])]
+
+
+def models() -> list[Figure]:
+    """What is made once per machine and model, where this run is the first."""
+    began = time.perf_counter()
+    ready_models()
+    return [Figure("models made ready, once per machine", time.perf_counter() - began, "s")]
+
+
+def searchable(tree: Path) -> list[Figure]:
+    """A first index until everything is searchable, alone on a fresh service."""
+    name = name_of(tree)
+    with fresh_service() as (client, folder):
+        root = folder / "tree"
+        copy_of(tree, root)
+        taken = until_searchable(client, root)
+        cancel(client, root)
+        megabytes = source_bytes(root) / 1e6
+    return [
+        Figure(f"{name}: first index to searchable", taken.seconds, "s", note=taken.how),
+        Figure(f"{name}: first index to searchable, per MB", taken.seconds / megabytes, "s/MB"),
+    ]
+
+
+def memory_figures(memory: Memory, name: str) -> list[Figure]:
+    """Peaks of the service, of the embedder and of all processes together."""
+    peak = memory.peak
+    return [
+        Figure(f"{name}: peak memory of the service", peak.get("service", 0), "MiB", 600, note="RSS"),
+        Figure(f"{name}: peak memory of the embedder", peak.get("worker", 0), "MiB", 700, note="RSS"),
+        Figure(f"{name}: peak memory, all processes", peak.get("all_pss", 0), "MiB", 1536, note="sum of PSS"),
+        Figure(f"{name}: peak memory, all processes, RSS", peak.get("all_rss", 0), "MiB", note="shared pages repeated"),
+    ]
+
+
+def on_disk(status: dict[str, Any], root: Path, name: str) -> list[Figure]:
+    """Bytes of the store against its chunks and its source. No service may have the store open."""
+    chunks = max(1, int(status["vectors"]))
+    data = paths.data_dir()
+    transformer = synthetic.vector_bytes(data, synthetic.TRANSFORMER) / 1e3 / chunks
+    static = synthetic.vector_bytes(data, synthetic.STATIC) / 1e3 / chunks
+    note = "vectors of contents and paths, of every version and branch kept"
+    figures = [Figure(f"{name}: transformer vectors on disk, per chunk", transformer, "kB", 1.0, note=note)]
+    if static:
+        figures.append(Figure(f"{name}: static vectors on disk, per chunk", static, "kB", 0.5, note=note))
+    else:
+        figures.append(Figure(f"{name}: static vectors on disk, per chunk", None, note="this version has none"))
+    ratio = status["store_bytes"] / source_bytes(root)
+    return [*figures, Figure(f"{name}: whole store / source", ratio, "x", 2.5)]
+
+
+def precision() -> list[Figure]:
+    """What ``precision.py`` measures, run in a process of its own."""
+    done = subprocess.run([sys.executable, str(HERE / "precision.py")], capture_output=True, text=True, check=False)
+    if done.returncode:
+        return [Figure("transformer: tokens/s", None, note=done.stderr.strip()[-200:])]
+    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    bars = {"ratio": 2.0, "cosine_min": 0.999}
+    note = str(measured.get("precision", ""))
+    return [
+        Figure(f"transformer: {key}", value, bar=bars.get(key), at_least=key in bars, note=note)
+        for key, value in measured.items()
+        if isinstance(value, (int, float))
+    ]

@@ -1,0 +1,81 @@
+"""Stores of a hundred thousand chunks and more: real files, words and static vectors, made-up transformer vectors.
+
+Embedding half a million chunks takes hours on a small machine, and an exact search costs the same whatever the vectors
+are. So a tree is indexed as always until everything is searchable, and what the transformer has not reached is filled
+with random unit vectors of its width. Nothing can be said of the ranking in such a store, and nothing is.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from auto_context.config import Settings
+from auto_context.engine.repository import open_repository
+from auto_context.engine.work import LocalWorker
+from auto_context.source import resolve_root
+
+_DOCUMENTS_PER_WRITE = 500
+TRANSFORMER, STATIC = ("e", "p"), ("s", "q")
+"""The sidecar's kinds of keys that hold each tier's vectors: of contents, and of paths."""
+
+
+def fill(data: Path, root: Path, most: int | None = None) -> int:
+    """Give every document of a store a transformer vector per chunk. No service may have the store open.
+
+    Args:
+        data: the data folder.
+        root: the tree whose view is filled.
+        most: leave the rest without.
+
+    Returns:
+        How many chunks got a vector here.
+    """
+    settings = Settings()
+    worker = LocalWorker(settings)
+    try:
+        info = worker.submit("info", {}).result()
+    finally:
+        worker.close()
+    resolved = resolve_root(root)
+    repository = open_repository(data / "stores", resolved.store_identity, create=False)
+    if repository is None:
+        raise SystemExit(f"bench: {root} has no store in {data}")
+    made = 0
+    random = np.random.default_rng(4)
+    try:
+        repository.use_model(info["fingerprint"], info["dim"])
+        entries = repository.worktree(resolved.worktree_identity).view.entries
+        waiting = [(p, e) for p, e in entries.items() if e.key and e.key not in repository.embedded]
+        for at in range(0, len(waiting), _DOCUMENTS_PER_WRITE):
+            part = waiting[at : at + _DOCUMENTS_PER_WRITE]
+            bodies = {entry.key: _unit(random, entry.chunks, info["dim"]) for _, entry in part}
+            names = {path: _unit(random, 1, info["dim"]) for path, _ in part}
+            repository.store_vectors(repository.model, bodies, names)
+            made += sum(entry.chunks for _, entry in part)
+            if most is not None and made >= most:
+                break
+    finally:
+        repository.close()
+    return made
+
+
+def _unit(random: np.random.Generator, rows: int, dim: int) -> bytes:
+    """Random unit vectors as the store keeps them: fp16 [rows, dim]."""
+    vectors = random.standard_normal((rows, dim), np.float32)
+    unit: bytes = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype("<f2").tobytes()
+    return unit
+
+
+def vector_bytes(data: Path, kinds: Sequence[str]) -> int:
+    """Bytes of the values of some kinds in the one store of a data folder."""
+    total = 0
+    for database in (data / "stores").glob("*/sidecar/cache.db"):
+        connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+        rows = connection.execute("SELECT CAST(substr(key, 1, 1) AS TEXT), SUM(LENGTH(value)) FROM Cache GROUP BY 1")
+        total += sum(size for kind, size in rows if kind in kinds)
+        connection.close()
+    return total
