@@ -226,7 +226,7 @@ class LexicalIndex:
         return total
 
     def close(self) -> None:
-        """Let the writer's lock go. Everything added is committed already."""
+        """Let the writer go, with its lock and its memory; ``add`` makes another. Everything added is committed."""
         with self._lock:
             if self._writer is not None:
                 with contextlib.suppress(ValueError):
