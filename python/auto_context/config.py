@@ -33,6 +33,11 @@ class Settings:
     """Arithmetic of the embedder: auto (bf16 where the CPU computes it natively), bf16 or fp32."""
     idle_minutes: int = 30
     """The service ends after this long without a request, a job or a lease."""
+    memory_mb: int = 1500
+    """What the service and its workers may take together, in MB, without pages of mapped files, which the system takes
+    back by itself. Near it caches are let go, then the transformer waits."""
+    pause_on_battery: bool = False
+    """Whether the transformer waits while the machine runs on its battery. Saved files never wait."""
 
 
 def load(directory: Path) -> Settings:
@@ -78,9 +83,9 @@ def _checked(key: str, value: Any, origin: str) -> Any:
             return tuple(value)
         raise AutoContextError("config_invalid", f"{origin}: {key} must be a list of strings")
     # bool is an int to isinstance, never to a person.
-    if not isinstance(value, type(default)) or isinstance(value, bool):
+    if type(value) is not type(default):
         raise AutoContextError("config_invalid", f"{origin}: {key} must be of type {type(default).__name__}")
-    if isinstance(value, int) and value <= 0:
+    if type(value) is int and value <= 0:
         raise AutoContextError("config_invalid", f"{origin}: {key} must be positive")
     if key == "precision" and value not in ("auto", "bf16", "fp32"):
         raise AutoContextError("config_invalid", f"{origin}: precision must be auto, bf16 or fp32, not {value!r}")

@@ -221,6 +221,8 @@ class Progress:
     coverage: dict[str, float] = field(default_factory=dict)
     """Share of the view's chunks that each leg can find, 0 to 1."""
     tokens_per_s: int = 0
+    paused: str = ""
+    """Why the transformer waits: ``memory`` or ``battery``; "" while it does not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,14 +47,15 @@ def fill(data: Path, root: Path, most: int | None = None) -> int:
     made = 0
     random = np.random.default_rng(4)
     try:
-        repository.use_model(info["fingerprint"], info["dim"])
+        tier = repository.vector
+        tier.use(info["fingerprint"], info["dim"])
         entries = repository.worktree(resolved.worktree_identity).view.entries
-        waiting = [(p, e) for p, e in entries.items() if e.key and e.key not in repository.embedded]
+        waiting = [(p, e) for p, e in entries.items() if e.key and e.key not in tier.bodies]
         for at in range(0, len(waiting), _DOCUMENTS_PER_WRITE):
             part = waiting[at : at + _DOCUMENTS_PER_WRITE]
             bodies = {entry.key: _unit(random, entry.chunks, info["dim"]) for _, entry in part}
             names = {path: _unit(random, 1, info["dim"]) for path, _ in part}
-            repository.store_vectors(repository.model, bodies, names)
+            repository.store_vectors(tier, tier.model, bodies, names)
             made += sum(entry.chunks for _, entry in part)
             if most is not None and made >= most:
                 break

@@ -35,7 +35,9 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 def service(tmp_path: Path, clock: Clock) -> Iterator[Service]:
     local = LocalWorker(Settings(), CACHE / "models")
     worker = Workers(tmp_path / "config", CACHE / "models", clock)
-    made = Service(lambda refresh: Engine(tmp_path / "data", Settings(), local, refresh), worker, tmp_path, clock)
+    made = Service(
+        lambda refresh: Engine(tmp_path / "data", Settings(), local, refresh), worker, tmp_path, Settings(), clock
+    )
     yield made
     made.close()
     local.close()

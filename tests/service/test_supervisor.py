@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from auto_context.engine.work import QUERY
@@ -40,9 +41,9 @@ def test_it_starts_on_need_and_answers(worker: WorkerProcess) -> None:
 def test_all_but_its_queries_give_way_to_other_programs(worker: WorkerProcess) -> None:
     worker.submit("ping", {}).result(30)
     threads = [int(task.name) for task in Path(f"/proc/{worker.pid}/task").iterdir()]
-    nice = {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads}
-    assert nice == {0, 15}
-    assert os.getpriority(os.PRIO_PROCESS, worker.pid or 0) == 0
+    manners = {(psutil.Process(thread).nice(), tuple(psutil.Process(thread).ionice())) for thread in threads}
+    assert manners == {(0, (psutil.IOPRIO_CLASS_NONE, 0)), (15, (psutil.IOPRIO_CLASS_BE, 7))}
+    assert psutil.Process(worker.pid).nice() == 0
 
 
 def test_what_is_given_up_ends_in_the_worker(worker: WorkerProcess, tmp_path: Path) -> None:

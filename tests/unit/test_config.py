@@ -20,6 +20,9 @@ def test_a_file_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "named"),
     [
+        ("pause_on_battery = 1", "pause_on_battery"),
+        ("memory_mb = 0", "memory_mb"),
+        ("memory_mb = 1e3", "memory_mb"),
         ("modle = 'x'", "modle"),
         ("max_file_bytes = 'big'", "max_file_bytes"),
         ("max_file_bytes = true", "max_file_bytes"),
@@ -37,6 +40,11 @@ def test_mistakes_are_named(tmp_path: Path, text: str, named: str) -> None:
         load(tmp_path)
     assert caught.value.code == "config_invalid"
     assert named in caught.value.message
+
+
+def test_a_switch_is_read(tmp_path: Path) -> None:
+    (tmp_path / "auto-context.toml").write_text("pause_on_battery = true\n")
+    assert load(tmp_path).pause_on_battery
 
 
 def test_an_unknown_key_is_given_its_nearest() -> None:

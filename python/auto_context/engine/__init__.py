@@ -50,6 +50,9 @@ MANY_FILES = 20_000
 REFRESH_AFTER_S = 30.0
 """A search of a view that was last compared with its files longer ago has that done, behind its answer."""
 
+UNUSED_S = 600.0
+"""A repository that nobody asked for this long is closed when memory is short."""
+
 Refresh = Callable[[Path, float], None]
 
 
@@ -82,6 +85,7 @@ class Engine:
         self._lock = threading.Lock()
         self._repositories: dict[str, Repository] = {}
         self._roots: dict[str, Root] = {}
+        self._used_at: dict[str, float] = {}
         self._refreshed_at: dict[Path, float] = {}
         self._query_vectors = QueryVectors(self._worker)
         self._static_queries = StaticQueries(settings, cache_dir or paths.cache_dir() / "models")
@@ -98,6 +102,17 @@ class Engine:
     def warm(self) -> None:
         """Load what the first search needs, if it is there: the static model."""
         self._static_queries.load()
+
+    def shed(self) -> None:
+        """Let go of what can be made again: caches, writers, repositories that nobody used for ten minutes."""
+        self._query_vectors.forget()
+        now = time.monotonic()
+        with self._lock:
+            for identity, repository in list(self._repositories.items()):
+                # No search takes this long; an update may.
+                if repository.shed() and now - self._used_at[identity] >= UNUSED_S:
+                    del self._repositories[identity]
+                    repository.close()
 
     def repository_key(self, root: Path) -> str:
         """The identity of the store a folder belongs to; updates of one key take turns.
@@ -344,6 +359,7 @@ class Engine:
                 repository = open_repository(self._stores, identity, create=create)
                 if repository is not None:
                     self._repositories[identity] = repository
+            self._used_at[identity] = time.monotonic()
             return repository
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _CHUNKS_PER_CALL = 96
 _IN_FLIGHT = 2
+_BYTES_PER_TOKEN = 3.3
+"""Of source code, so that a progress can tell beforehand what there is to do."""
+_PATH_TOKENS = 10
 
 
 @dataclass(slots=True)
@@ -32,8 +35,8 @@ class _Batch:
     taken: dict[bytes, np.ndarray[tuple[int, int], np.dtype[np.float32]]] = field(default_factory=dict)
     """Vectors of each asked content, filled where an earlier content has them."""
     paths: list[str] = field(default_factory=list)
-    bytes: int = 0
-    """Of the files this batch completes, for the progress."""
+    work: int = 0
+    """What it was expected to take, in tokens."""
 
 
 class Embedding:
@@ -54,9 +57,29 @@ class Embedding:
         """How many the model was run on."""
         self.paths = 0
         self.tokens = 0
+        self._expected: dict[int, int] = {}
+
+    def expect(self, numbers: Sequence[int], longest: int) -> int:
+        """Tokens that some documents will take, as far as their sizes tell: what ``run`` yields, together.
+
+        Args:
+            numbers: of the documents.
+            longest: most tokens of a chunk that the model reads.
+        """
+        tier, entries, documents = self._tier, self._view.entries, self._repository.documents
+        seen: set[bytes] = set()
+        for number in numbers:
+            document = documents[number]
+            work = 0 if document.path in tier.paths else _PATH_TOKENS
+            entry = entries.get(document.path)
+            if entry is not None and document.key not in tier.bodies and document.key not in seen:
+                seen.add(document.key)
+                work += min(round(entry.size / _BYTES_PER_TOKEN), entry.chunks * longest)
+            self._expected[number] = work
+        return sum(self._expected.values())
 
     def run(self, numbers: Sequence[int]) -> Iterator[int]:
-        """Embed some documents in their order, yielding after every commit the bytes of the files it completed.
+        """Embed some documents in their order, yielding after every commit what it was expected to take, in tokens.
 
         Raises:
             AutoContextError: ``worker_down`` and faults of the model. What was embedded before is stored.
@@ -75,7 +98,7 @@ class Embedding:
                     future.cancel()
 
     def _batches(self, numbers: Sequence[int]) -> Iterator[_Batch]:
-        repository, tier, entries = self._repository, self._tier, self._view.entries
+        repository, tier = self._repository, self._tier
         batch, size = _Batch(), 0
         asked: set[bytes] = set()
         named: set[str] = set()
@@ -84,15 +107,14 @@ class Embedding:
             if document.path not in tier.paths and document.path not in named:
                 named.add(document.path)
                 batch.paths.append(document.path)
-            entry = entries.get(document.path)
-            batch.bytes += entry.size if entry is not None else 0
+            batch.work += self._expected.get(number, 0)
             if document.key not in tier.bodies and document.key not in asked:
                 asked.add(document.key)
                 size += self._ask(batch, document.key)
             if size + len(batch.paths) // 8 >= _CHUNKS_PER_CALL:
                 yield batch
                 batch, size = _Batch(), 0
-        if batch.bytes or batch.paths or batch.ask:
+        if batch.work or batch.paths or batch.ask:
             yield batch
 
     def _ask(self, batch: _Batch, key: bytes) -> int:
@@ -150,4 +172,4 @@ class Embedding:
         bodies = {key: vectors.astype("<f2").tobytes() for key, vectors in batch.taken.items()}
         self._repository.store_vectors(tier, tier.model, bodies, paths)
         tier.load(self._view)
-        return batch.bytes
+        return batch.work

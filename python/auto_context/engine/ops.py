@@ -74,7 +74,13 @@ class Operations:
         """Which models would embed, without loading the transformer. ``static`` is None until it is distilled."""
         yield
         spec = self._model()
-        return {"fingerprint": spec.fingerprint, "dim": spec.dim, "name": spec.name, "static": self._static_info()}
+        return {
+            "fingerprint": spec.fingerprint,
+            "dim": spec.dim,
+            "max_length": spec.max_length,
+            "name": spec.name,
+            "static": self._static_info(),
+        }
 
     def _scan(self, root: dict[str, str]) -> Steps:
         """Every path of a work tree with its stat, no content read."""

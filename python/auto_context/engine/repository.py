@@ -52,6 +52,14 @@ class Repository:
         if self.lexical.rebuilt:
             self._requeue_lexical()
 
+    def shed(self) -> bool:
+        """Let go of what can be made again. Returns whether no update is under way."""
+        self.blob.cache_clear()
+        idle = not (self.full_update.locked() or self.save_update.locked())
+        if idle:
+            self.lexical.release()
+        return idle
+
     def close(self) -> None:
         """Close files and connections. What was committed stays."""
         self.lexical.close()

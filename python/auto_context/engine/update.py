@@ -22,6 +22,7 @@ from auto_context.engine.embedding import Embedding
 from auto_context.engine.history import follow_head, most_useful_first
 from auto_context.engine.meter import Meter
 from auto_context.engine.ops import encode_root
+from auto_context.engine.pace import Pace
 from auto_context.engine.reading import RECORDLESS, Reading, Stat
 from auto_context.engine.repository import Repository
 from auto_context.engine.work import BULK, SAVE, Worker
@@ -29,6 +30,10 @@ from auto_context.errors import AutoContextError
 from auto_context.source import Root, current_ref, operation_in_progress
 from auto_context.store.records import Entry
 from auto_context.types import Progress, UpdateReport
+
+_LOOK_EVERY_S = 0.05
+_READING_SHARE = {"all": 3.0, "static": 90.0}
+"""Per cent of an update of each tier that reading takes, on a first index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class Options:
     """``static``: return when everything is searchable by words, names and static vectors."""
     open_paths: Sequence[str] = ()
     """Relative to the top: their vectors come first."""
+    pace: Pace | None = None
+    """May hold the transformer, but for a saved file."""
 
 
 class _BranchMovedError(Exception):
@@ -74,18 +81,23 @@ class Update:
         self._rules = _rules(settings)
         self._options = options
         self._cancel = options.cancel or threading.Event()
-        self._meter = Meter(options.progress)
+        self._pace = options.pace or Pace()
+        self._meter = Meter(options.progress, reading=_READING_SHARE[options.tier])
         self._started = time.monotonic()
         self._calls = Calls(worker, BULK, self._check_interrupt)
         self._stats: dict[str, Stat] = {}
         self._reading = Reading(repository, self.worktree, self._calls, self._stats)
         self._embedding = Embedding(repository, self.worktree.view, self._calls)
+        self._longest = 0
+        """Most tokens of a text that the transformer reads."""
         self._removed = 0
         self._stages: Counter[str] = Counter()
         self._target: str | None = None
         """The ref a full update works for, once it knows it."""
         self._static: list[Any] | None = None
         """Fingerprint and width of the static model's vectors, None until it is distilled."""
+        self._waits = True
+        """Whether it waits while the transformer is held, or leaves the rest to the next update."""
         self._failure: AutoContextError | None = None
         """Why vectors are missing; words and names are indexed all the same, then the person must hear it."""
 
@@ -100,7 +112,7 @@ class Update:
         Raises:
             AutoContextError: ``cancelled``, ``git_busy``, and whatever the scan met.
         """
-        with self.repository.full_update:
+        with self._turn(self.repository.full_update):
             while True:
                 try:
                     return self._full_once(force=force)
@@ -140,9 +152,10 @@ class Update:
             AutoContextError: ``cancelled``, ``git_busy``, ``outside_root``.
         """
         self._calls.priority = SAVE
-        with self.repository.save_update:
+        with self._turn(self.repository.save_update):
             if self._ref() != self.worktree.ref:
                 self._calls.priority = BULK
+                self._waits = False
                 return self.full(force=False)
             with self._stage("scan"):
                 found = self._calls.one("probe", {"root": encode_root(self.root), "paths": list(paths)})["found"]
@@ -228,6 +241,7 @@ class Update:
             repository.use_last_models()
             return
         self._failure = None
+        self._longest = info["max_length"]
         repository.vector.use(info["fingerprint"], info["dim"])
         self._static = info["static"]
         if info["static"] is not None:
@@ -289,22 +303,36 @@ class Update:
             [(number, documents[number].path) for number in numbers],
             self._options.open_paths, self.worktree.history, entries,
         )  # fmt: skip
-        sizes = (entries.get(documents[number].path) for number in numbers)
-        meter.total.embed_bytes = sum(entry.size for entry in sizes if entry is not None)
+        meter.total.work = embedding.expect(ordered, self._longest)
         self._measure()
         meter.enter("embed")
         done = 0
         try:
             with self._stage("embed"):
-                for size in embedding.run(ordered):
-                    done += size
+                if not self._may_embed():
+                    return
+                for work in embedding.run(ordered):
+                    done += work
                     self._measure()
                     meter.report(done, embedding.tokens)
                     self._check_interrupt()
+                    if not self._may_embed():
+                        return
         except AutoContextError as error:
             if error.code == "cancelled":
                 raise
             self._failure = error
+
+    def _may_embed(self) -> bool:
+        """Wait while the transformer is held. A saved file does not; what it drags along is left for later."""
+        if self._calls.priority == SAVE or not self._pace.held:
+            return True
+        if not self._waits:
+            return False
+        self._meter.pause(self._pace.held)
+        self._pace.wait(self._check_interrupt)
+        self._meter.pause("")
+        return True
 
     def _finish(self) -> UpdateReport:
         worktree, view, failure = self.worktree, self.worktree.view, self._failure
@@ -337,7 +365,18 @@ class Update:
 
     # Plumbing
 
+    @contextmanager
+    def _turn(self, lock: threading.Lock) -> Iterator[None]:
+        """Hold a lock, for which others may make us wait long."""
+        while not lock.acquire(timeout=_LOOK_EVERY_S):
+            self._check_interrupt()
+        try:
+            yield
+        finally:
+            lock.release()
+
     def _check_interrupt(self) -> None:
+        self._meter.tick()
         if self._cancel.is_set():
             raise AutoContextError("cancelled", f"the update of {self.root.path} was cancelled")
         if self._target is not None and current_ref(self.root) != self._target:

@@ -9,8 +9,6 @@ The service runs the scheduler in child processes; an Engine without a service r
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import os
 import sys
 import threading
 from collections import deque
@@ -27,7 +25,8 @@ QUERY, SAVE, BULK = 0, 1, 2
 """Priorities. Whoever types waits for nobody, a saved file not for a whole index."""
 
 _NICE = 15
-_IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
+_LOWEST_IO = 7
+"""Of the class that shares the disk by need ("best effort"); the idle class would starve beside a busy program."""
 
 WorkerState = Literal["idle", "starting", "ready", "down"]
 Result = dict[str, Any]
@@ -181,12 +180,13 @@ def give_way() -> None:
     """Lower the calling thread's priority for processor and disk, where the system has one for each thread."""
     if sys.platform != "linux":
         return
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
-    with contextlib.suppress(OSError):
-        # ioprio_set(IOPRIO_WHO_PROCESS, this thread, best effort's lowest): the kernel's documentation, ioprio.rst.
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.syscall(_IOPRIO_SET.get(os.uname().machine, -1), 1, threading.get_native_id(), (2 << 13) | 7)
+    import psutil  # noqa: PLC0415 - not for a process that only asks a worker
+
+    with contextlib.suppress(psutil.Error, OSError):
+        # To Linux a thread is a process of its own id here, in both calls.
+        thread = psutil.Process(threading.get_native_id())
+        thread.nice(_NICE)
+        thread.ionice(psutil.IOPRIO_CLASS_BE, _LOWEST_IO)
 
 
 class LocalWorker:

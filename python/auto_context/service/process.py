@@ -28,7 +28,8 @@ from auto_context.service.workers import Workers
 log = logging.getLogger(__name__)
 
 _LOG_BYTES, _LOG_FILES = 1_000_000, 3
-_LOOK_EVERY_S = 5.0
+_LOOK_EVERY_S, _LOOK_BUSY_S = 5.0, 1.0
+"""How often the service looks after its processes and their memory, and how often while jobs run."""
 _SHUTDOWN_LIMIT_S = 2
 
 
@@ -83,7 +84,7 @@ def run(data_dir: Path) -> int:
     log_file = start_log(paths.log_dir())
     settings = config.load(paths.config_dir())
     worker = Workers(paths.config_dir(), paths.cache_dir() / "models")
-    service = Service(lambda refresh: Engine(data_dir, settings, worker, refresh), worker, log_file)
+    service = Service(lambda refresh: Engine(data_dir, settings, worker, refresh), worker, log_file, settings)
     listener = bind(stem.with_suffix(".sock"))
     app = create_app(service)
     server = uvicorn.Server(
@@ -120,8 +121,8 @@ def run(data_dir: Path) -> int:
 
 
 def _look_after(service: Service, idle_limit_s: float, stop: Callable[[], None], ended: threading.Event) -> None:
-    while not ended.wait(_LOOK_EVERY_S):
-        service.worker.look_after()
+    while not ended.wait(_LOOK_BUSY_S if service.jobs.busy else _LOOK_EVERY_S):
+        service.look_after()
         if service.idle_for() >= idle_limit_s:
             log.info("nobody needs the service: it ends")
             stop()

@@ -19,10 +19,14 @@ from pydantic import AfterValidator, BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from auto_context import __version__, render
+from auto_context.config import Settings
 from auto_context.engine import Engine, Options
+from auto_context.engine.pace import Pace
 from auto_context.errors import CODES, AutoContextError
+from auto_context.service import memory
 from auto_context.service.api import LEASE_TTL_S, PROTOCOL
 from auto_context.service.jobs import Job, Jobs
+from auto_context.service.pressure import Minder
 from auto_context.service.workers import Workers
 from auto_context.types import ContextRequest, SearchRequest, SimilarRequest, UpdateReport
 
@@ -93,6 +97,7 @@ class Service:
         engine: answers and indexes; given a factory, because it calls back into the jobs.
         worker: the engine's worker, for its state.
         log_file: named in the status.
+        settings: the user's.
         clock: seconds that only go forward.
     """
 
@@ -101,11 +106,14 @@ class Service:
         engine: Callable[[Callable[[Path, float], None]], Engine],
         worker: Workers,
         log_file: Path,
+        settings: Settings = Settings(),  # noqa: B008 - a frozen record
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.jobs = Jobs(self._run)
         self.engine = engine(self._refresh)
         self.worker = worker
+        self.pace = Pace()
+        self.minder = Minder(settings, self.engine, worker, self.pace, clock)
         self.stop: Callable[[], None] = lambda: None
         self.log_file = log_file
         self.clock = clock
@@ -120,7 +128,7 @@ class Service:
             self.jobs.report_progress(job, news)
 
         root = Path(job.root)
-        options = Options(job.cancel, progress, open_paths=job.options.get("open_paths", ()))
+        options = Options(job.cancel, progress, open_paths=job.options.get("open_paths", ()), pace=self.pace)
         if job.kind == "incremental":
             return self.engine.update_paths(root, job.options["paths"], options)
         return self.engine.update(root, force=job.options["force"], confirmed=True, options=options)
@@ -159,6 +167,11 @@ class Service:
             self.used_at = self.clock()
         return self.clock() - self.used_at
 
+    def look_after(self) -> None:
+        """End what is idle, kill what hangs, keep within the limits. Call now and then."""
+        self.worker.look_after()
+        self.minder.look()
+
     def close(self) -> None:
         """Stop jobs, worker and engine. What was committed stays."""
         self.jobs.close(_CLOSE_LIMIT_S)
@@ -168,6 +181,7 @@ class Service:
     def describe(self) -> dict[str, Any]:
         """The service part of the status."""
         pid = self.worker.embedder.pid
+        readers = [reader.pid for reader in self.worker.readers if reader.pid is not None]
         return {
             "version": __version__,
             "protocol": PROTOCOL,
@@ -175,9 +189,13 @@ class Service:
             "uptime_s": round(self.clock() - self.started, 1),
             "worker": self.worker.state,
             "worker_pid": pid,
-            "rss_bytes": _rss(os.getpid()),
-            "worker_rss_bytes": _rss(pid) if pid else 0,
-            "reader_pids": [reader.pid for reader in self.worker.readers if reader.pid is not None],
+            "rss_bytes": memory.resident(os.getpid()),
+            "worker_rss_bytes": memory.resident(pid) if pid else 0,
+            "reader_pids": readers,
+            "reader_rss_bytes": sum(map(memory.resident, readers)),
+            "memory_bytes": self.minder.taken(),
+            "memory_limit_bytes": self.minder.limit,
+            "paused": self.pace.held,
             "leases": self.leases(),
             "log": str(self.log_file),
         }
@@ -323,12 +341,3 @@ def _add_errors(app: FastAPI) -> None:
     def unexpected(request: Request, error: Exception) -> JSONResponse:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return answer(AutoContextError.wrap(error), CODES["internal"].http_status)
-
-
-def _rss(pid: int) -> int:
-    """Resident memory of a process in bytes, 0 where /proc does not tell."""
-    try:
-        fields = Path(f"/proc/{pid}/statm").read_text("ascii").split()
-        return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 0

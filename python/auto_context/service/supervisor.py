@@ -97,6 +97,7 @@ class WorkerProcess:
         self._number = 0
         self._answered = False
         self._used_at = clock()
+        self._leaving = False
         self._closed = False
 
     def submit(self, op: str, params: dict[str, Any], priority: int = BULK) -> Future[Result]:
@@ -108,10 +109,12 @@ class WorkerProcess:
             except AutoContextError as error:
                 future.set_exception(error)
                 return future
+            if not self._pending:
+                # What is asked of one that hangs is no sign of life.
+                self._used_at = self._clock()
             self._number += 1
             number = self._number
             self._pending[number] = future
-            self._used_at = self._clock()
         future.add_done_callback(lambda ended: self._give_up(number, child) if ended.cancelled() else None)
         self._write(child, {"id": number, "op": op, "params": params, "priority": priority})
         return future
@@ -148,12 +151,38 @@ class WorkerProcess:
         with self._lock:
             return self._child.pid if self._child is not None else None
 
+    @property
+    def leaving(self) -> bool:
+        """Whether the child ends when it has answered what was asked."""
+        with self._lock:
+            return self._leaving
+
+    def leave(self) -> None:
+        """End the child as soon as nothing is under way; what is asked later starts another."""
+        with self._lock:
+            self._leaving = self._child is not None
+            self._leave_if_idle()
+
+    def _leave_if_idle(self) -> None:
+        if self._leaving and not self._pending:
+            log.info("the worker took much memory and ends")
+            self._end()
+
+    def rest(self) -> None:
+        """End the child if nothing is under way."""
+        with self._lock:
+            if not self._pending:
+                self._end()
+
     def look_after(self) -> None:
         """End the child when nothing was asked of it for five minutes, kill it when it hangs. Call now and then."""
         with self._lock:
             if self._child is None:
                 return
             silent = self._clock() - self._used_at
+            self._leave_if_idle()
+            if self._child is None:
+                return
             if not self._pending and silent >= IDLE_LIMIT_S:
                 log.info("the worker is idle and ends")
                 self._end()
@@ -168,7 +197,7 @@ class WorkerProcess:
             self._end()
 
     def _end(self) -> None:
-        child, self._child = self._child, None
+        child, self._child, self._leaving = self._child, None, False
         if child is None:
             return
         child.terminate()
@@ -219,11 +248,14 @@ class WorkerProcess:
                 future.set_exception(AutoContextError.from_dict(message["error"]))
             else:
                 future.set_result(message["result"])
+            with self._lock:
+                if self._child is child:
+                    self._leave_if_idle()
         status = child.wait()
         with self._lock:
             if self._child is child:
                 log.warning("worker %d ended with status %s", child.pid, status)
-                self._child = None
+                self._child, self._leaving = None, False
                 self._breaker.failed()
                 self._fail_pending(f"the worker ended with status {status}")
 

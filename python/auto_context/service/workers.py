@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from auto_context.engine.work import BULK, Result, WorkerState
+from auto_context.service import memory
 from auto_context.service.supervisor import WorkerProcess
 
 _READING = frozenset({"ping", "info", "scan", "probe", "history", "hash", "chunk", "derive"})
 """Operations that need no transformer."""
 _MOST_READERS = 4
 _CALLS_PER_READER = 3
+_MOST_READER_BYTES = 250_000_000
+"""A reader that takes more ends between two operations: grammars never give memory back."""
 
 
 class Workers:
@@ -56,8 +59,8 @@ class Workers:
         return self._reader().submit(op, params, priority)
 
     def _reader(self) -> WorkerProcess:
-        """The reader with the least to do; of idle ones one that runs already."""
-        return min(self.readers, key=lambda one: (one.busy, one.state == "down", one.pid is None))
+        """The reader with the least to do, none that is down or leaves if it can be; of idle ones one that runs."""
+        return min(self.readers, key=lambda one: (one.state == "down", one.leaving, one.busy, one.pid is None))
 
     def depth(self, op: str) -> int:
         """See ``engine.work.Worker``."""
@@ -77,6 +80,20 @@ class Workers:
         """End what is idle and kill what hangs. Call now and then."""
         for one in (self.embedder, *self.readers):
             one.look_after()
+        self._renew()
+
+    def _renew(self) -> None:
+        """Have one reader that grew leave, when no other does: those that stay take its work."""
+        if not any(one.leaving for one in self.readers):
+            for one in self.readers:
+                if one.pid is not None and memory.taken([one.pid]) > _MOST_READER_BYTES:
+                    one.leave()
+                    return
+
+    def relieve(self, *, embedder: bool) -> None:
+        """End the readers that are idle, and the embedder if it is."""
+        for one in [*self.readers, *([self.embedder] if embedder else [])]:
+            one.rest()
 
     def close(self) -> None:
         """End them all; pending futures fail."""
