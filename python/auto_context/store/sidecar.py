@@ -13,14 +13,19 @@ Keys are bytes with a one-letter kind, so that a kind is one range of the key in
     t <document 8>             documents on their way into the lexical index, 8 bytes each, by the first of them
     x <document 8>             documents that are in it, the same
 
-This module is the only one that reads diskcache's table with its own SQL, for bulk reads.
+This module is the only one that uses SQL of its own on diskcache's table, for many rows at once: it reads and writes
+the columns that diskcache does, and diskcache's triggers keep its counts.
+
+A commit is in the file system before it returns (WAL, synchronous = NORMAL): a killed process loses nothing, a power
+cut may lose the last few transactions, whole ones.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -32,6 +37,18 @@ from auto_context.store.records import FORMAT, pack, unpack
 
 _META = b"m"
 _BIND_LIMIT = 500
+_INCREMENTAL = 2
+"""Of ``auto_vacuum``: what is deleted leaves room in the file, and ``vacuum`` gives it back."""
+_WAL_BYTES = 2**25
+"""A write-ahead log that grew larger, in a bulk write, is cut to this."""
+_VACUUM_PAGES = 1_000
+_WRITE = (
+    "INSERT INTO Cache (key, raw, store_time, access_time, access_count, size, mode, value)"
+    " VALUES (?, 1, ?, ?, 0, 0, ?, ?)"
+    # Not OR REPLACE: that deletes the old row without its trigger, and the count would be wrong.
+    " ON CONFLICT (key, raw) DO UPDATE SET store_time = excluded.store_time, access_time = excluded.access_time,"
+    " access_count = 0, size = 0, mode = excluded.mode, value = excluded.value"
+)
 
 
 class BytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache ships no types
@@ -85,6 +102,8 @@ class Sidecar:
                 statistics=0,
                 sqlite_cache_size=2**13,
                 sqlite_mmap_size=2**28,
+                sqlite_auto_vacuum=_INCREMENTAL,
+                sqlite_journal_size_limit=_WAL_BYTES,
             )
             meta = self._cache.get(_META)
         except (sqlite3.Error, TypeError, diskcache.Timeout) as error:
@@ -122,9 +141,19 @@ class Sidecar:
 
     def set_many(self, items: Iterable[tuple[bytes, bytes]]) -> None:
         """Write many in one transaction."""
+        now = time.time()
         with self.transaction():
-            for key, value in items:
-                self.set(key, value)
+            self._writer().executemany(_WRITE, (_row(key, value, now) for key, value in items))
+
+    def delete_many(self, keys: Iterable[bytes]) -> None:
+        """Remove many in one transaction; missing ones are fine."""
+        with self.transaction():
+            self._writer().executemany("DELETE FROM Cache WHERE key = ? AND raw = 1", ((key,) for key in keys))
+
+    def _writer(self) -> sqlite3.Connection:
+        """This thread's connection inside diskcache, which is in its transaction."""
+        connection: sqlite3.Connection = self._cache._con  # noqa: SLF001 - its only way to write many rows at once
+        return connection
 
     def delete(self, key: bytes) -> None:
         """Remove one key; a missing one is fine."""
@@ -167,6 +196,31 @@ class Sidecar:
             found.update((bytes(key), bytes(value)) for key, value in rows)
         return found
 
+    def free_bytes(self) -> int:
+        """Room in the file that deleted values left, in bytes: what ``vacuum`` would give back."""
+        reader = self._reader()
+        pages, size = (reader.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_size"))
+        return int(pages * size)
+
+    def vacuum(self, check: Callable[[], None] = lambda: None) -> None:
+        """Give the room of deleted values back, in steps between which others may write. Good to be killed in.
+
+        Args:
+            check: called before each step; raises to end it.
+        """
+        before = self.free_bytes()
+        while before:
+            check()
+            with self.transaction():
+                # Each row that is fetched is a page that was moved.
+                self._writer().execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+            after = self.free_bytes()
+            if after >= before:
+                break
+            before = after
+        # What is not yet in the file itself goes there now, as far as no reader needs the old state.
+        self._writer().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
     def bytes_on_disk(self) -> int:
         """The size of this store's folder, in bytes."""
         return sum(item.stat().st_size for item in self._folder.glob("cache.db*"))
@@ -177,6 +231,13 @@ class Sidecar:
             connection.close()
         self._readers.clear()
         self._cache.close()
+
+
+def _row(key: bytes, value: bytes, now: float) -> tuple[bytes, float, float, int, bytes]:
+    """What ``_WRITE`` binds."""
+    if not (isinstance(key, bytes) and isinstance(value, bytes)):
+        raise TypeError("keys and values are bytes")
+    return key, now, now, diskcache.core.MODE_RAW, value
 
 
 def _after(prefix: bytes) -> bytes:
