@@ -101,3 +101,53 @@ def test_the_words_that_tell_a_text_apart(tmp_path: Path) -> None:
     index.add((n, "p", [LexicalChunk("common " + ("rare " if n < 2 else "other "), "", "")]) for n in range(20))
     assert index.telling(["common", "rare", "once"], 5) == ["rare", "common"]
     assert index.telling([], 5) == []
+
+
+def test_only_documents_that_may_be_there_are_looked_for(tmp_path: Path) -> None:
+    index = filled(tmp_path / "lexical")
+    again = [(1, "src auth py", [LexicalChunk("entirely new", "", "")])]
+    index.add(again, replace={1})
+    assert [index.search([word], "", 10) for word in ("password", "logout")] == [[], []]
+    index.add(again, replace=())
+    assert [hit[:2] for hit in index.search(["entirely"], "", 10)] == [(1, 0), (1, 0)], "it was said to be new"
+
+
+def test_documents_are_removed(tmp_path: Path) -> None:
+    index = LexicalIndex(tmp_path / "lexical", "")
+    large = 2**60 - 1  # as document ids are
+    index.add((doc, "p", [LexicalChunk("word", "", "")] * 2) for doc in (*range(1, 40), large))
+    index.remove([*range(2, 40), large, 777])
+    assert [hit[:2] for hit in index.search(["word"], "", 100)] == [(1, 0), (1, 1)]
+    index.remove([])
+    assert len(index.search(["word"], "", 100)) == 2
+
+
+def test_a_released_writer_lets_another_process_write_and_is_taken_anew(tmp_path: Path) -> None:
+    index = filled(tmp_path / "lexical")
+    index.release()
+    other = LexicalIndex(tmp_path / "lexical", index.generation)
+    other.add([(3, "p", [LexicalChunk("elsewhere", "", "")])])
+    other.close()
+    index.add([(4, "p", [LexicalChunk("here", "", "")])])
+    assert [hit[0] for hit in index.search(["elsewhere"], "", 10)] == [3]
+    assert [hit[0] for hit in index.search(["here"], "", 10)] == [4]
+    index.release()
+    index.release()
+
+
+def test_two_letters_are_completed_to_the_most_frequent_words(tmp_path: Path) -> None:
+    index = LexicalIndex(tmp_path / "lexical", "")
+    index.add((n, "p", [LexicalChunk(f"vector va{n:03}x", "", "")]) for n in range(40))
+    assert len(index.search([], "ve", 100)) == 40
+    assert {hit[0] for hit in index.search([], "va", 100)} == set(range(12)), "so many are tried"
+
+
+def test_words_known_for_corrections_are_read_again_when_much_was_written(tmp_path: Path) -> None:
+    index = LexicalIndex(tmp_path / "lexical", "")
+    index.add((n, "p", [LexicalChunk("window", "", "")]) for n in range(200))
+    assert len(index.search(["windwo"], "", 300)) == 200
+    index.add([(900, "p", [LexicalChunk("wizard", "", "")])])
+    assert index.search(["wizrad"], "", 10) == [], "one chunk in two hundred is not enough"
+    assert [hit[0] for hit in index.search(["wizard"], "", 10)] == [900]
+    index.add((n, "p", [LexicalChunk("other", "", "")]) for n in range(1000, 1010))
+    assert [hit[0] for hit in index.search(["wizrad"], "", 10)] == [900]
