@@ -33,6 +33,10 @@ class Settings:
     """Arithmetic of the embedder: auto (bf16 where the CPU computes it natively), bf16 or fp32."""
     idle_minutes: int = 30
     """The service ends after this long without a request, a job or a lease."""
+    cache_size_mb: int = 5000
+    """Above this, indexes give up old versions and branches, whichever was unused longest first."""
+    keep_days: int = 30
+    """How long a file version, its vectors or a branch is kept after it was last used."""
 
 
 def load(directory: Path) -> Settings:
