@@ -15,10 +15,8 @@ from auto_context.config import Settings
 from auto_context.engine import Engine
 from auto_context.engine.garbage import DAY_S
 from auto_context.engine.repository import Repository
-from auto_context.engine.upkeep import LOOK_EVERY_S
-from auto_context.errors import AutoContextError
 from auto_context.types import SearchRequest
-from support import Clock, OpenEngine, git, make_shop
+from support import Clock, OpenEngine, git
 
 OLD = "def forecast(city):\n    '''Will it rain tomorrow, says the barometer?'''\n    return 'rain'\n"
 NEW = "def forecast(city):\n    '''The almanac knows how much snow will fall.'''\n    return 'snow'\n"
@@ -41,7 +39,7 @@ def paths(engine: Engine, root: Path, query: str) -> list[str]:
 
 
 def store_of(engine: Engine, root: Path) -> Repository:
-    repository = engine._stores.find(engine.repository_key(root), create=False)  # noqa: SLF001 - to look inside
+    repository = engine._stores.find(engine.repository_key(root), create=False)
     assert repository is not None
     return repository
 
@@ -56,7 +54,7 @@ def save(engine: Engine, root: Path, name: str, text: str) -> Any:
 
 
 def check_whole(engine: Engine, root: Path) -> None:
-    """Everything in the view is stored, has words and rows, and is found; nothing that is stored is not in some view."""
+    """Everything in the view is stored, has words and rows, and is found."""
     repository = store_of(engine, root)
     worktree = repository.worktree(str(root))
     keys = {entry.key for entry in worktree.view.entries.values() if entry.key}
