@@ -38,6 +38,10 @@ class Settings:
     back by itself. Near it caches are let go, then the transformer waits."""
     pause_on_battery: bool = False
     """Whether the transformer waits while the machine runs on its battery. Saved files never wait."""
+    cache_size_mb: int = 5000
+    """Above this, indexes give up old versions and branches, whichever was unused longest first."""
+    keep_days: int = 30
+    """How long a file version, its vectors or a branch is kept after it was last used."""
 
 
 def load(directory: Path) -> Settings:

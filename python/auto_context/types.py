@@ -259,6 +259,43 @@ class UpdateReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Pruned:
+    """What went, or would go, of one repository's index."""
+
+    path: str
+    """The repository: its git folder, or the folder itself without git."""
+    versions: int = 0
+    """File versions that nothing uses."""
+    vectors: int = 0
+    """Their packed vectors, those of paths, and those of models not in use."""
+    branches: list[str] = field(default_factory=list)
+    """Refs that are no longer remembered; after "@" the worktree, when that went."""
+    bytes: int = 0
+    """Of the records, as they are stored."""
+    busy: bool = False
+    """Nothing went because an update was under way."""
+    removed: bool = False
+    """The whole index went: its folder does not exist any more, and room was needed."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form of every edge."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Vacuumed:
+    """The bytes of one repository's index on disk, before and after."""
+
+    path: str
+    before: int
+    after: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form of every edge."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class RepositoryStatus:
     """What is known of one root. ``indexed`` is False, and the counts 0, before its first update."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,11 +21,13 @@ from auto_context.config import Settings
 from auto_context.engine import views
 from auto_context.engine.context import Context
 from auto_context.engine.query_vectors import QueryVectors
-from auto_context.engine.repository import Repository, open_repository
+from auto_context.engine.repository import Repository
 from auto_context.engine.search import Queries, Search
 from auto_context.engine.similar import similar
 from auto_context.engine.static_queries import StaticQueries
+from auto_context.engine.stores import Stores
 from auto_context.engine.update import Options, Update, count_reasons
+from auto_context.engine.upkeep import Upkeep
 from auto_context.engine.work import LocalWorker, Worker
 from auto_context.errors import AutoContextError
 from auto_context.paths import private_dir
@@ -34,12 +35,14 @@ from auto_context.source import Root, current_ref, discover, relative_path, reso
 from auto_context.types import (
     ContextReply,
     ContextRequest,
+    Pruned,
     RepositoryStatus,
     SearchReply,
     SearchRequest,
     SimilarReply,
     SimilarRequest,
     UpdateReport,
+    Vacuumed,
 )
 
 __all__ = ["MANY_FILES", "REFRESH_AFTER_S", "Engine", "Options"]
@@ -50,8 +53,7 @@ MANY_FILES = 20_000
 REFRESH_AFTER_S = 30.0
 """A search of a view that was last compared with its files longer ago has that done, behind its answer."""
 
-UNUSED_S = 600.0
-"""A repository that nobody asked for this long is closed when memory is short."""
+_AFTER_UPDATE_S = 0.5
 
 Refresh = Callable[[Path, float], None]
 
@@ -67,6 +69,7 @@ class Engine:
             than half a minute, or has vectors of another model: to bring it up to date within that time. Without it
             the engine follows a branch itself, in the searching thread, and leaves the rest to its caller.
         cache_dir: where models made ready are; the user's by default.
+        clock: seconds since the epoch, by which things grow old.
     """
 
     def __init__(
@@ -76,28 +79,25 @@ class Engine:
         worker: Worker | None = None,
         refresh: Refresh | None = None,
         cache_dir: Path | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
-        self._stores = private_dir(data_dir) / "stores"
         self._own_worker = LocalWorker(settings, cache_dir) if worker is None else None
         self._worker: Worker = worker or self._own_worker  # type: ignore[assignment]  # one of the two is there
         self._refresh = refresh
-        self._lock = threading.Lock()
-        self._repositories: dict[str, Repository] = {}
+        self._stores = Stores(private_dir(data_dir) / "stores", clock)
+        self._upkeep = Upkeep(self._stores, settings, clock)
         self._roots: dict[str, Root] = {}
-        self._used_at: dict[str, float] = {}
         self._refreshed_at: dict[Path, float] = {}
         self._query_vectors = QueryVectors(self._worker)
         self._static_queries = StaticQueries(settings, cache_dir or paths.cache_dir() / "models")
 
     def close(self) -> None:
         """Close every store, and the worker if it is the engine's own."""
+        self._upkeep.close()
         if self._own_worker is not None:
             self._own_worker.close()
-        with self._lock:
-            for repository in self._repositories.values():
-                repository.close()
-            self._repositories.clear()
+        self._stores.close()
 
     def warm(self) -> None:
         """Load what the first search needs, if it is there: the static model."""
@@ -106,13 +106,7 @@ class Engine:
     def shed(self) -> None:
         """Let go of what can be made again: caches, writers, repositories that nobody used for ten minutes."""
         self._query_vectors.forget()
-        now = time.monotonic()
-        with self._lock:
-            for identity, repository in list(self._repositories.items()):
-                # No search takes this long; an update may.
-                if repository.shed() and now - self._used_at[identity] >= UNUSED_S:
-                    del self._repositories[identity]
-                    repository.close()
+        self._stores.shed()
 
     def repository_key(self, root: Path) -> str:
         """The identity of the store a folder belongs to; updates of one key take turns.
@@ -165,7 +159,10 @@ class Engine:
         resolved = self._root(root)
         opened = [path for path in map(functools.partial(_inside, resolved), options.open_paths) if path]
         options = replace(options, open_paths=opened)
-        return Update(self._open(resolved), resolved, self._worker, self._settings, options).full(force=force)
+        report = Update(self._open(resolved), resolved, self._worker, self._settings, options).full(force=force)
+        if self._refresh is None:
+            self.collect(_AFTER_UPDATE_S)
+        return report
 
     def update_paths(
         self,
@@ -322,6 +319,37 @@ class Engine:
                 embedding=self._embedding(),
             )
 
+    def collect(self, budget_s: float) -> None:
+        """Remove some of what nothing uses any more, if it is time to look: every ten minutes, a store once a day.
+
+        Args:
+            budget_s: how long to go on; the next call does the rest.
+
+        Raises:
+            AutoContextError: faults of a store.
+        """
+        self._upkeep.collect(budget_s)
+
+    def prune(self, root: Path | None = None, *, dry_run: bool = False) -> list[Pruned]:
+        """Remove all of it now.
+
+        Args:
+            root: any folder of the repository; all repositories when None, within the size limit as well.
+            dry_run: only tell what would go.
+
+        Raises:
+            AutoContextError: ``not_indexed``, ``cancelled``, faults of the store and the path.
+        """
+        return self._upkeep.prune(None if root is None else self._root(root).store_identity, dry_run=dry_run)
+
+    def vacuum(self) -> list[Vacuumed]:
+        """Give the room of what was removed back to the disk.
+
+        Raises:
+            AutoContextError: ``cancelled``, faults of a store.
+        """
+        return self._upkeep.vacuum()
+
     def _embedding(self) -> Literal["ready", "loading", "down", "idle"]:
         state = self._worker.state
         if state == "ready" and self._query_vectors.answered:
@@ -352,15 +380,7 @@ class Engine:
         return opened
 
     def _find(self, root: Root, *, create: bool) -> Repository | None:
-        identity = root.store_identity
-        with self._lock:
-            repository = self._repositories.get(identity)
-            if repository is None or not repository.folder.exists():
-                repository = open_repository(self._stores, identity, create=create)
-                if repository is not None:
-                    self._repositories[identity] = repository
-            self._used_at[identity] = time.monotonic()
-            return repository
+        return self._stores.find(root.store_identity, create=create)
 
 
 def _inside(root: Root, path: str) -> str:

@@ -9,19 +9,27 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from auto_context.engine.tier import Document, Tier
-from auto_context.engine.views import View, Worktree
+from auto_context.engine.views import View, Worktree, known_tops
 from auto_context.errors import AutoContextError
 from auto_context.paths import private_dir
 from auto_context.store.lexical import LexicalChunk, LexicalIndex, split_id
 from auto_context.store.records import Blob, Entry, blob_summary, document_id, unpack_blob
 from auto_context.store.sidecar import Sidecar
+
+_REST_S = 60.0
+"""How long the number of a dropped document is given to no other: no search that began before goes on for longer."""
+
+
+class BusyError(Exception):
+    """An update is under way."""
 
 
 class Repository:
@@ -42,6 +50,11 @@ class Repository:
         self._numbers: dict[tuple[str, bytes], int] = {}
         self._by_id: dict[int, int] = {}
         self._chunks = np.zeros(1024, np.int32)
+        self._free: list[int] = []
+        self._resting: list[tuple[float, list[int]]] = []
+        """Numbers of dropped documents, and since when."""
+        self.watch: Callable[[Mapping[str, Entry]], None] | None = None
+        """Told of every entry before it becomes one of a current view."""
         self.static = Tier("static", self.sidecar, self.lock, self.documents)
         self.vector = Tier("vector", self.sidecar, self.lock, self.documents)
         self._worktrees: dict[str, Worktree] = {}
@@ -102,9 +115,14 @@ class Repository:
     def _number(self, path: str, entry: Entry) -> int:
         number = self._numbers.get((path, entry.key))
         if number is None:
-            number = self._numbers[path, entry.key] = len(self.documents)
             document = Document(path, entry.key, document_id(path, entry.key))
-            self.documents.append(document)
+            if self._free:
+                number = self._free.pop()
+                self.documents[number] = document
+            else:
+                number = len(self.documents)
+                self.documents.append(document)
+            self._numbers[path, entry.key] = number
             self._by_id[document.id] = number
             if number >= len(self._chunks):
                 self._chunks = np.concatenate([self._chunks, np.zeros_like(self._chunks)])
@@ -145,6 +163,8 @@ class Repository:
         """Store contents and what belongs to them, and change the current view, in one transaction."""
         with self._writing:
             removed = [path for path in gone if path in worktree.view.entries]
+            if self.watch is not None:
+                self.watch(put)
             with self.sidecar.transaction():
                 self.sidecar.set_many(items)
                 if put or removed:
@@ -155,8 +175,11 @@ class Repository:
                 self.attach(worktree.view, [*put, *removed])
 
     def switch(self, worktree: Worktree, ref: str, entries: dict[str, Entry]) -> None:
-        """Make ``entries`` the worktree's view under ``ref``."""
+        """Make ``entries`` the worktree's view under ``ref``, without those whose content was collected meanwhile."""
         with self._writing, self.lock:
+            entries = {path: entry for path, entry in entries.items() if not entry.key or entry.key in self.blobs}
+            if self.watch is not None:
+                self.watch(entries)
             worktree.switch(self.sidecar, ref, entries)
             worktree.view.documents.clear()
             worktree.view.names = None
@@ -193,6 +216,122 @@ class Repository:
         with self.lock:
             self.lexed.update(document.id for document, _, _ in fresh)
             self._doubtful -= {document.id for document, _, _ in fresh}
+
+    # What falls out of use (engine.garbage decides)
+
+    @contextmanager
+    def alone(self, patience_s: float) -> Iterator[None]:
+        """While inside, no update runs and nobody else writes. For short steps.
+
+        Raises:
+            BusyError: an update did not end within that time.
+        """
+        if not self.full_update.acquire(timeout=patience_s):
+            raise BusyError
+        try:
+            if not self.save_update.acquire(timeout=patience_s):
+                raise BusyError
+            try:
+                with self._writing:
+                    yield
+            finally:
+                self.save_update.release()
+        finally:
+            self.full_update.release()
+
+    def worktrees(self) -> list[Worktree]:
+        """Every worktree there is a record of. Those nobody asked for yet have no view."""
+        with self.lock:
+            tops = known_tops(self.sidecar)
+            return [self._worktrees.get(top) or Worktree.load(self.sidecar, top, with_view=False) for top in tops]
+
+    def current_entries(self, worktree: Worktree) -> dict[str, Entry]:
+        """A copy of the entries of a worktree's current view."""
+        with self.lock:
+            loaded = self._worktrees.get(worktree.top)
+            if loaded is not None:
+                return dict(loaded.view.entries)
+        return Worktree.load(self.sidecar, worktree.top).view.entries
+
+    def forget_ref(self, worktree: Worktree, ref: str) -> bool:
+        """Forget one remembered ref; False when it is the current one by now. Call ``alone``."""
+        with self.lock:
+            loaded = self._worktrees.get(worktree.top) or worktree
+            if ref == loaded.ref:
+                return False
+            loaded.forget(self.sidecar, ref)
+            return True
+
+    def forget_worktree(self, worktree: Worktree) -> None:
+        """Forget a worktree with all its views. Call ``alone``."""
+        with self.lock:
+            self._worktrees.pop(worktree.top, None)
+            worktree.remove(self.sidecar)
+
+    def remove_contents(self, records: Iterable[bytes], keys: Collection[bytes], paths: Collection[str]) -> None:
+        """Remove records in one transaction, after forgetting contents and paths that stand in them. Call ``alone``."""
+        with self.lock:
+            self.blobs.difference_update(keys)
+            for tier in self.tiers:
+                tier.forget(keys, paths)
+        self.sidecar.delete_many(records)
+
+    @property
+    def strays(self) -> set[int]:
+        """Documents that a crash may have left in the lexical index."""
+        with self.lock:
+            return self._doubtful - self.lexed
+
+    def remove_words(self, documents: Collection[int]) -> None:
+        """Take documents and strays out of the lexical index. A note makes a crash between no loss. Call ``alone``."""
+        gone = set(documents) | self.strays
+        ids = b"".join(document.to_bytes(8, "big") for document in gone)
+        with self.lock:
+            self.lexed -= gone
+            self._doubtful |= gone
+        with self.sidecar.transaction():
+            self.sidecar.set(b"t" + ids[:8], ids)
+            for key, packed in list(self.sidecar.scan(b"x")):
+                mine = list(_ids(packed or key[1:]))
+                left = b"".join(document.to_bytes(8, "big") for document in mine if document not in gone)
+                if len(left) < 8 * len(mine):
+                    self.sidecar.delete(key)
+                    if left:
+                        self.sidecar.set(b"x" + left[:8], left)
+        self.lexical.remove(gone)
+        # Nobody is on the way into the index now: every note is of something that is settled.
+        self.sidecar.delete_many(self.sidecar.keys(b"t"))
+        with self.lock:
+            self._doubtful.clear()
+
+    def drop_unseen(self, now: float, share: float) -> int:
+        """Free the memory of documents that no loaded view holds, when they are more than a share of all.
+
+        Args:
+            now: seconds since the epoch.
+            share: of the documents in memory, 0 to 1.
+
+        Returns:
+            How many rows of vectors were dropped.
+        """
+        with self.lock:
+            self._free += (number for when, numbers in self._resting if now - when > _REST_S for number in numbers)
+            self._resting = [item for item in self._resting if now - item[0] <= _REST_S]
+            unseen = np.zeros(len(self.documents), np.bool_)
+            unseen[list(self._numbers.values())] = True
+            for worktree in self._worktrees.values():
+                mask = worktree.view.mask()
+                unseen[: len(mask)] &= ~mask
+            numbers: list[int] = np.flatnonzero(unseen).tolist()
+            if len(numbers) <= share * len(self._numbers):
+                return 0
+            for number in numbers:
+                # The record itself stays until the number is given again: a search may hold it.
+                path, key, document = self.documents[number]
+                del self._numbers[path, key]
+                self._by_id.pop(document, None)
+            self._resting.append((now, numbers))
+            return sum(tier.drop(unseen) for tier in self.tiers)
 
     def _read_lexed(self) -> Iterator[int]:
         for key, ids in self.sidecar.scan(b"x"):

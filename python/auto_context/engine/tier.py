@@ -7,13 +7,14 @@ within seconds of a first index, ``vector`` (the transformer, fp16) follows behi
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from auto_context.embed.static import restore
 from auto_context.store.lexical import chunk_id
+from auto_context.store.records import CHUNK_BITS
 from auto_context.store.vectors import VectorIndex, combine
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ class Marks:
         if len(numbers):
             self.up_to(max(numbers) + 1)
             self._flags[np.asarray(numbers, np.int64)] = True
+
+    def unset(self, mask: Flags) -> None:
+        """Clear the flags of some documents, given as bool [documents]."""
+        self.up_to(len(mask))[mask] = False
 
     def up_to(self, count: int) -> Flags:
         """The flags of the first ``count`` documents, bool [count]. Not a copy."""
@@ -102,7 +107,7 @@ class Tier:
             self.model, self.index = fingerprint, VectorIndex(dim, "int8" if self._int8 else "fp16")
             prefix = self._prefix()
             self.bodies = {key[9:] for key in self._sidecar.keys(b"e" + prefix)}
-            self.paths = {_decode(key[9:]) for key in self._sidecar.keys(b"p" + prefix)}
+            self.paths = {decode_path(key[9:]) for key in self._sidecar.keys(b"p" + prefix)}
             self._rows = Marks()
         if self._sidecar.meta.get(self._meta) != [fingerprint, dim]:
             self._sidecar.meta[self._meta] = [fingerprint, dim]
@@ -120,15 +125,15 @@ class Tier:
 
     def items(self, model: str, bodies: dict[bytes, bytes], paths: dict[str, bytes]) -> list[tuple[bytes, bytes]]:
         """What to store for new vectors: of whole contents, and of paths. Nothing for another model's."""
-        if model != self.model:
+        if not model or model != self.model:
             return []
         prefix = self._prefix()
         items = [(b"e" + prefix + key, data) for key, data in bodies.items()]
-        return items + [(b"p" + prefix + _encode(path), data) for path, data in paths.items()]
+        return items + [(b"p" + prefix + encode_path(path), data) for path, data in paths.items()]
 
     def stored(self, model: str, bodies: dict[bytes, bytes], paths: dict[str, bytes]) -> None:
         """The items of these are committed."""
-        if model == self.model:
+        if model and model == self.model:
             with self._lock:
                 self.bodies.update(bodies)
                 self.paths.update(paths)
@@ -176,12 +181,12 @@ class Tier:
         documents = [self._documents[number] for number in numbers]
         prefix = self._prefix()
         bodies = self._sidecar.get_many(list({b"e" + prefix + document.key for document in documents}))
-        paths = self._sidecar.get_many(list({b"p" + prefix + _encode(document.path) for document in documents}))
+        paths = self._sidecar.get_many(list({b"p" + prefix + encode_path(document.path) for document in documents}))
         body, path, ids, done = [], [], [], []
         per_chunk = self.bytes_per_chunk
         for number, document in zip(numbers, documents, strict=True):
             packed = bodies.get(b"e" + prefix + document.key)
-            named = paths.get(b"p" + prefix + _encode(document.path))
+            named = paths.get(b"p" + prefix + encode_path(document.path))
             if packed is None or named is None:
                 continue
             count = len(packed) // per_chunk
@@ -197,6 +202,25 @@ class Tier:
             counts = np.array([count for _, count in path])
             index.add(np.concatenate(ids), combine(vectors, np.repeat(names, counts, axis=0), PATH_WEIGHT))
         self._rows.set(done)
+
+    def drop(self, gone: Flags) -> int:
+        """Take the rows of some documents out; what is stored stays.
+
+        Args:
+            gone: bool [documents of the repository].
+
+        Returns:
+            How many rows.
+        """
+        with self._lock:
+            self._rows.unset(gone)
+            return self.index.compact(~gone[self.index.ids >> CHUNK_BITS]) if self.index is not None else 0
+
+    def forget(self, bodies: Iterable[bytes], paths: Iterable[str]) -> None:
+        """The vectors of these are about to be removed."""
+        with self._lock:
+            self.bodies.difference_update(bodies)
+            self.paths.difference_update(paths)
 
     def count(self, view: View, chunks: NDArray[np.int32]) -> int:
         """How many chunks of a view have a row.
@@ -214,9 +238,11 @@ class Tier:
         return bool(self._rows.up_to(number + 1)[number])
 
 
-def _encode(path: str) -> bytes:
+def encode_path(path: str) -> bytes:
+    """A path as it stands in a key."""
     return path.encode("utf-8", "surrogateescape")
 
 
-def _decode(path: bytes) -> str:
+def decode_path(path: bytes) -> str:
+    """The reverse."""
     return path.decode("utf-8", "surrogateescape")

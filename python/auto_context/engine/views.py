@@ -87,6 +87,8 @@ class Worktree:
     top: str
     ref: str = ""
     refs: list[str] = field(default_factory=list)
+    used: dict[str, float] = field(default_factory=dict)
+    """When each ref was last the current one, in seconds since the epoch."""
     updated_at: float = 0.0
     rules: str = ""
     """Fingerprint of the settings and versions the entries were made under."""
@@ -98,8 +100,8 @@ class Worktree:
     """When single paths were updated (monotonic), so that a longer update does not put older news over them."""
 
     @classmethod
-    def load(cls, sidecar: Sidecar, top: str) -> Worktree:
-        """Read a worktree's record and its current view; one never seen is empty."""
+    def load(cls, sidecar: Sidecar, top: str, *, with_view: bool = True) -> Worktree:
+        """Read a worktree's record and, unless told otherwise, its current view; one never seen is empty."""
         worktree = cls(hashlib.blake2b(top.encode("utf-8", "surrogateescape"), digest_size=8).digest(), top)
         data = sidecar.get(b"w" + worktree.id)
         if data is not None:
@@ -107,6 +109,9 @@ class Worktree:
             worktree.ref, worktree.refs = record["ref"], record["refs"]
             worktree.updated_at, worktree.rules = record["updated_at"], record["rules"]
             worktree.skipped = record["skipped"]
+            # Older records do not say when a ref was used: no later than the last update.
+            worktree.used = dict.fromkeys(worktree.refs, worktree.updated_at) | record.get("used", {})
+        if data is not None and with_view:
             worktree.view = View(read_entries(sidecar, worktree.id, worktree.ref) or {})
             worktree.history = History.load(sidecar, worktree.id)
         return worktree
@@ -117,6 +122,7 @@ class Worktree:
             "top": self.top,
             "ref": self.ref,
             "refs": self.refs,
+            "used": self.used,
             "updated_at": self.updated_at,
             "rules": self.rules,
             "skipped": self.skipped,
@@ -127,12 +133,28 @@ class Worktree:
         """Make ``entries`` the whole view under ``ref``, and forget the oldest refs."""
         if ref != self.ref or entries != self.view.entries or ref not in self.refs:
             write_entries(sidecar, self.id, ref, entries)
+        self.used |= dict.fromkeys(filter(None, (self.ref, ref)), time.time())
         self.ref = ref
         self.refs = [*(name for name in self.refs if name != ref), ref]
         while len(self.refs) > REMEMBERED_REFS:
+            self.used.pop(self.refs[0], None)
             _forget(sidecar, self.id, self.refs.pop(0))
         self.view.entries = entries
         self.save(sidecar)
+
+    def forget(self, sidecar: Sidecar, ref: str) -> None:
+        """Forget a ref that is not the current one: the record first, so that nothing names what is gone."""
+        with sidecar.transaction():
+            self.refs = [name for name in self.refs if name != ref]
+            self.used.pop(ref, None)
+            self.save(sidecar)
+            _forget(sidecar, self.id, ref)
+
+    def remove(self, sidecar: Sidecar) -> None:
+        """Forget the worktree itself, with every ref."""
+        with sidecar.transaction():
+            for kind in (b"w", b"h", b"v", b"d"):
+                sidecar.delete_many(sidecar.keys(kind + self.id))
 
     def write_change(self, sidecar: Sidecar, put: dict[str, Entry], removed: list[str]) -> None:
         """Write some changes to the current view; ``apply`` makes them in memory.
@@ -182,7 +204,7 @@ class Worktree:
 
     def touch(self, sidecar: Sidecar) -> None:
         """The view is up to date as of now."""
-        self.updated_at = time.time()
+        self.updated_at = self.used[self.ref] = time.time()
         self.save(sidecar)
 
 
@@ -198,6 +220,11 @@ def read_entries(sidecar: Sidecar, worktree: bytes, ref: str) -> dict[str, Entry
         for path in gone:
             entries.pop(path, None)
     return entries
+
+
+def known_tops(sidecar: Sidecar) -> list[str]:
+    """The folders of all worktrees there is a record of."""
+    return [unpack(data)["top"] for _, data in sidecar.scan(b"w")]
 
 
 def write_entries(sidecar: Sidecar, worktree: bytes, ref: str, entries: dict[str, Entry]) -> None:

@@ -123,6 +123,7 @@ def run(data_dir: Path) -> int:
 def _look_after(service: Service, idle_limit_s: float, stop: Callable[[], None], ended: threading.Event) -> None:
     while not ended.wait(_LOOK_BUSY_S if service.jobs.busy else _LOOK_EVERY_S):
         service.look_after()
+        service.collect()
         if service.idle_for() >= idle_limit_s:
             log.info("nobody needs the service: it ends")
             stop()

@@ -36,6 +36,8 @@ _THREADS = 64
 """Searches and long polls each hold one."""
 _LONGEST_POLL_MS = 30_000
 _CLOSE_LIMIT_S = 3.0
+_COLLECT_S = 0.5
+"""Every five seconds while garbage is being collected: a tenth of the time."""
 
 
 class _Json(JSONResponse):
@@ -81,6 +83,13 @@ class ContextBody(BaseModel):
     line: int = Field(ge=1)
     column: int | None = Field(default=None, ge=1)
     budget: int = Field(default=2_000, ge=50, le=100_000)
+
+
+class PruneBody(BaseModel):
+    """Ask for the removal of what nothing uses any more; of every repository without a root."""
+
+    root: Root | None = None
+    dry_run: bool = False
 
 
 class LeaseBody(BaseModel):
@@ -142,6 +151,15 @@ class Service:
     def incremental(self, root: str, paths: list[str]) -> Job:
         """Queue an update of single files."""
         return self.jobs.submit("incremental", root, self.engine.repository_key(Path(root)), {"paths": paths})
+
+    def collect(self) -> None:
+        """Remove a little of what nothing uses any more, unless there is something better to do. Call now and then."""
+        if self.jobs.busy:
+            return
+        try:
+            self.engine.collect(_COLLECT_S)
+        except AutoContextError as error:
+            log.warning("garbage: %s", error)
 
     def _refresh(self, root: Path, seconds: float) -> None:
         """A search met a branch the view is not of: update, and wait as long as the caller would."""
@@ -208,6 +226,7 @@ def create_app(service: Service) -> FastAPI:
     )
     _add_errors(app)
     _add_index_routes(app, service)
+    _add_store_routes(app, service)
     _add_service_routes(app, service)
 
     @app.middleware("http")
@@ -282,6 +301,20 @@ def _add_index_routes(app: FastAPI, service: Service) -> None:
         found = service.jobs.get(number)
         service.jobs.cancel(found)
         return found.to_dict()
+
+
+def _add_store_routes(app: FastAPI, service: Service) -> None:
+    @app.post("/index/prune")
+    def prune(body: PruneBody) -> dict[str, Any]:
+        """Remove what nothing uses any more, or tell what would go."""
+        root = Path(body.root) if body.root is not None else None
+        found = service.engine.prune(root, dry_run=body.dry_run)
+        return {"dry_run": body.dry_run, "repositories": [item.to_dict() for item in found]}
+
+    @app.post("/index/vacuum")
+    def vacuum() -> dict[str, Any]:
+        """Give free room in the stores back to the disk."""
+        return {"repositories": [item.to_dict() for item in service.engine.vacuum()]}
 
 
 def _add_service_routes(app: FastAPI, service: Service) -> None:

@@ -4,6 +4,7 @@ from auto_context.source.content import Content, Skip, read
 from auto_context.source.discover import Found, check_paths, discover, is_indexable_path
 from auto_context.source.history import head_commit, is_ancestor, last_commits
 from auto_context.source.language import language_of
+from auto_context.source.refs import existing_refs, worktree_tops
 from auto_context.source.root import Root, current_ref, operation_in_progress, relative_path, resolve_root
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "check_paths",
     "current_ref",
     "discover",
+    "existing_refs",
     "head_commit",
     "is_ancestor",
     "is_indexable_path",
@@ -23,4 +25,5 @@ __all__ = [
     "read",
     "relative_path",
     "resolve_root",
+    "worktree_tops",
 ]

@@ -123,19 +123,20 @@ def current_ref(root: Root) -> str:
     except OSError as error:
         raise AutoContextError("git_failed", f"{head_file}: {error.strerror}") from error
     if head.startswith("ref: ") and head != "ref: refs/heads/.invalid":
-        return _ref_name(head.removeprefix("ref: "))
+        return ref_name(head.removeprefix("ref: "))
     if _OBJECT_NAME.fullmatch(head):
         return f"detached-{head[:_SHORT]}"
     named = run_git(root.top, "symbolic-ref", "-q", "HEAD")
     if named is not None and named.returncode == 0:
-        return _ref_name(os.fsdecode(named.stdout).strip())
+        return ref_name(os.fsdecode(named.stdout).strip())
     commit = run_git(root.top, "rev-parse", "--verify", "-q", "HEAD")
     if commit is None or commit.returncode:
         raise AutoContextError("git_failed", f"git cannot tell what is checked out in {root.top}")
     return f"detached-{commit.stdout.decode('ascii')[:_SHORT]}"
 
 
-def _ref_name(ref: str) -> str:
+def ref_name(ref: str) -> str:
+    """A ref as people call it: a branch by its own name, others without ``refs/``."""
     return ref.strip().removeprefix("refs/heads/").removeprefix("refs/")
 
 

@@ -12,6 +12,7 @@ Keys are bytes with a one-letter kind, so that a kind is one range of the key in
     d <worktree 8> <ref> 0 <n> changes to a view since it was last written whole
     t <document 8>             documents on their way into the lexical index, 8 bytes each, by the first of them
     x <document 8>             documents that are in it, the same
+    g <kind> <id>              since when something (b, p, x, or e <model 8>) is in no view, seconds as 8 bytes
 
 This module is the only one that uses SQL of its own on diskcache's table, for many rows at once: it reads and writes
 the columns that diskcache does, and diskcache's triggers keep its counts.
@@ -195,6 +196,19 @@ class Sidecar:
             rows = reader.execute(f"SELECT key, value FROM Cache WHERE key IN ({marks}) AND raw = 1", part)  # noqa: S608
             found.update((bytes(key), bytes(value)) for key, value in rows)
         return found
+
+    def measure(self, keys: list[bytes]) -> tuple[int, int]:
+        """How many of some keys exist, and their bytes with their values'."""
+        count = size = 0
+        reader = self._reader()
+        for at in range(0, len(keys), _BIND_LIMIT):
+            part = keys[at : at + _BIND_LIMIT]
+            marks = ",".join("?" * len(part))
+            # Only placeholders are formatted in; a length is in the row's header, so no value is read.
+            query = f"SELECT COUNT(*), TOTAL(LENGTH(key) + LENGTH(value)) FROM Cache WHERE key IN ({marks}) AND raw = 1"  # noqa: S608
+            found, total = reader.execute(query, part).fetchone()
+            count, size = count + found, size + int(total)
+        return count, size
 
     def free_bytes(self) -> int:
         """Room in the file that deleted values left, in bytes: what ``vacuum`` would give back."""

@@ -1,0 +1,67 @@
+"""``prune`` and ``vacuum``: what takes room on the disk and is of no use."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from typing import Any
+
+from auto_context.service.client import ServiceClient
+
+_PATIENCE_S = 3600.0
+
+
+def add_commands(commands: Any) -> None:
+    """Their parsers."""
+    prune = commands.add_parser("prune", help="remove what no branch uses any more")
+    prune.add_argument(
+        "path", nargs="?", metavar="PATH", help="any folder of a repository (default: all, within the limit of size)"
+    )
+    prune.add_argument("--dry-run", action="store_true", help="only tell what would go")
+    prune.add_argument("--json", action="store_true")
+    prune.set_defaults(run=_prune)
+
+    vacuum = commands.add_parser("vacuum", help="give the room of what was removed back to the disk")
+    vacuum.add_argument("--json", action="store_true")
+    vacuum.set_defaults(run=_vacuum)
+
+
+def _prune(options: argparse.Namespace) -> int:
+    root = None if options.path is None else os.path.abspath(options.path)
+    body = {"root": root, "dry_run": options.dry_run}
+    reply = ServiceClient().request("POST", "/index/prune", body=body, timeout_s=_PATIENCE_S)
+    if options.json:
+        print(json.dumps(reply))
+        return 0
+    would = "would go" if options.dry_run else "went"
+    for item in reply["repositories"]:
+        print(f"{item['path']}: {_gone(item, would)}")
+    if not reply["repositories"]:
+        print("nothing is indexed")
+    return 0
+
+
+def _gone(item: dict[str, Any], would: str) -> str:
+    if item["busy"]:
+        return "an update is under way; try again when it has ended"
+    size = f"{item['bytes'] / 2**20:.1f} MiB"
+    if item["removed"]:
+        return f"the whole index {would}, {size}: its folder does not exist any more"
+    branches = f" ({', '.join(item['branches'])})" if item["branches"] else ""
+    return (
+        f"{item['versions']} versions, {item['vectors']} vectors and "
+        f"{len(item['branches'])} branches{branches} {would}, {size}"
+    )
+
+
+def _vacuum(options: argparse.Namespace) -> int:
+    reply = ServiceClient().request("POST", "/index/vacuum", body={}, timeout_s=_PATIENCE_S)
+    if options.json:
+        print(json.dumps(reply))
+        return 0
+    for item in reply["repositories"]:
+        print(f"{item['path']}: {item['before'] / 2**20:.1f} MiB before, {item['after'] / 2**20:.1f} MiB now")
+    if not reply["repositories"]:
+        print("nothing is indexed")
+    return 0

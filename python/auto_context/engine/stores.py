@@ -1,0 +1,190 @@
+"""All stores of a data folder: which are open, which were used when, and how large they are."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from auto_context.engine.repository import BusyError, Repository, open_repository
+from auto_context.errors import AutoContextError
+
+_USE_FILE = "use.json"
+_NOTE_EVERY_S = 60.0
+_UNUSED_S = 600.0
+"""A repository that nobody asked for this long is closed when memory is short."""
+_DEAD = ".dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """One store as its folder tells, without opening it."""
+
+    folder: Path
+    identity: str
+    """The repository's git folder, or the folder itself without git."""
+    used: float
+    """When it was last searched or updated, in seconds since the epoch, to the minute."""
+    collected: float
+    """When garbage was last looked for."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether the repository is still there."""
+        return os.path.isdir(self.identity)
+
+    def bytes_on_disk(self) -> int:
+        """The store's size, without SQLite's log, which is nobody's for long."""
+        total = 0
+        for item in (*self.folder.glob("sidecar/*"), *self.folder.glob("lexical/*")):
+            if not item.name.endswith(("-wal", "-shm")):
+                with contextlib.suppress(OSError):  # a merge may remove a segment while it is counted
+                    total += item.stat().st_size
+        return total
+
+
+class Stores:
+    """Opens each store once. Thread-safe.
+
+    Args:
+        folder: of all stores.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._open: dict[str, Repository] = {}
+        self._borrowed: set[str] = set()
+        """Those that nobody but a collection asked for."""
+        self._noted: dict[str, float] = {}
+
+    def find(self, identity: str, *, create: bool) -> Repository | None:
+        """A repository by its identity, for use: that is noted, at most once a minute."""
+        with self._lock:
+            repository = self._get(identity, create=create)
+            if repository is not None:
+                self._borrowed.discard(identity)
+                now = self._clock()
+                if now - self._noted.get(identity, 0.0) >= _NOTE_EVERY_S:
+                    self._noted[identity] = now
+                    _write_use(repository.folder, now, used=now)
+            return repository
+
+    def _get(self, identity: str, *, create: bool) -> Repository | None:
+        repository = self._open.get(identity)
+        if repository is None or not repository.folder.exists():
+            repository = open_repository(self._folder, identity, create=create)
+            if repository is not None:
+                self._open[identity] = repository
+        return repository
+
+    @contextlib.contextmanager
+    def borrow(self, store: Store) -> Iterator[Repository]:
+        """A repository for a while; it is closed afterwards unless it was open or somebody else asked for it.
+
+        Raises:
+            AutoContextError: faults of the store.
+        """
+        with self._lock:
+            if store.identity not in self._open:
+                self._borrowed.add(store.identity)
+            repository = self._get(store.identity, create=False)
+        if repository is None:
+            raise AutoContextError("store_damaged", f"{store.folder} is no store of {store.identity}")
+        try:
+            yield repository
+        finally:
+            with self._lock:
+                if store.identity in self._borrowed:
+                    self._borrowed.discard(store.identity)
+                    self._open.pop(store.identity, None)
+                    repository.close()
+
+    def shed(self) -> None:
+        """Let go of what can be made again: caches, writers, repositories that nobody used for ten minutes."""
+        now = self._clock()
+        with self._lock:
+            for identity, repository in list(self._open.items()):
+                # No search takes this long; an update may.
+                if repository.shed() and now - self._noted.get(identity, now) >= _UNUSED_S:
+                    del self._open[identity]
+                    repository.close()
+
+    def opened(self) -> list[Repository]:
+        """Those that are open now."""
+        with self._lock:
+            return list(self._open.values())
+
+    def known(self) -> list[Store]:
+        """All of them, the least recently used first."""
+        stores = []
+        for mark in self._folder.glob("*/identity.json"):
+            with contextlib.suppress(OSError, ValueError):
+                identity = str(_read(mark).get("path", ""))
+                use = _read_use(mark.parent)
+                used = use.get("used", mark.stat().st_mtime)
+                stores.append(Store(mark.parent, identity, used, use.get("collected", 0.0)))
+        return sorted(stores, key=lambda store: (store.used, store.identity))
+
+    def note_collected(self, store: Store) -> None:
+        """Garbage was looked for just now."""
+        with self._lock:
+            _write_use(store.folder, store.used, collected=self._clock())
+
+    def remove(self, store: Store) -> bool:
+        """Remove a store whose repository is gone; False while somebody works with it. Good to be killed in."""
+        with self._lock:
+            repository = self._open.get(store.identity)
+            if repository is not None:
+                try:
+                    with repository.alone(0.0):
+                        self._open.pop(store.identity)
+                        repository.close()
+                except BusyError:
+                    return False
+            with contextlib.suppress(OSError):
+                # Under this name nothing finds it: neither a search nor a repository that moved.
+                store.folder.rename(store.folder.with_suffix(_DEAD))
+                (store.folder.with_suffix(_DEAD) / "identity.json").unlink()
+        self.sweep()
+        return True
+
+    def sweep(self) -> None:
+        """Remove what a kill left of stores that were being removed."""
+        for folder in self._folder.glob(f"*{_DEAD}"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Close every store."""
+        with self._lock:
+            for repository in self._open.values():
+                repository.close()
+            self._open.clear()
+
+
+def _read(file: Path) -> dict[str, Any]:
+    data = json.loads(file.read_text("utf-8", errors="surrogateescape"))
+    return data if isinstance(data, dict) else {}
+
+
+def _read_use(folder: Path) -> dict[str, float]:
+    with contextlib.suppress(OSError, ValueError):
+        return {name: float(value) for name, value in _read(folder / _USE_FILE).items()}
+    return {}
+
+
+def _write_use(folder: Path, now: float, **times: float) -> None:
+    """Note times of use; a new store counts as collected, there is nothing in it yet."""
+    noted = {"used": now, "collected": now, **_read_use(folder), **times}
+    temporary = folder / f"{_USE_FILE}.tmp"
+    with contextlib.suppress(OSError):  # a full disk: it is a hint, no more
+        temporary.write_text(json.dumps(noted), "utf-8")
+        temporary.replace(folder / _USE_FILE)
