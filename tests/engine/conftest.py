@@ -53,7 +53,7 @@ def shared_shop(tmp_path_factory: pytest.TempPathFactory, worker: LocalWorker) -
     """The shop, indexed once, for tests that only search."""
     base = tmp_path_factory.mktemp("shared")
     folder = make_shop(base / "shop")
-    engine = Engine(base / "data", Settings(), worker)
+    engine = Engine(base / "data", Settings(), worker, cache_dir=CACHE / "models")
     engine.update(folder)
     yield engine, folder
     engine.close()

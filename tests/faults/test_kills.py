@@ -19,7 +19,7 @@ from auto_context.engine.repository import open_repository
 from auto_context.service.client import ServiceClient
 from auto_context.types import SearchRequest
 from harness import REPOSITORY, Child
-from sandbox import stop_service
+from sandbox import CACHE, stop_service
 from support import follow_job, git, wait_until
 
 QUERIES = ["where is a lock taken so that only one service runs", "VectorIndex", "lexical.py", "how are secrets found"]
@@ -77,7 +77,7 @@ def answers(root: Path) -> list[list[tuple[str, int]]]:
 @pytest.fixture(scope="session")
 def undisturbed(project: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[Any]]:
     data = tmp_path_factory.mktemp("undisturbed")
-    engine = Engine(data, Settings())
+    engine = Engine(data, Settings(), cache_dir=CACHE / "models")
     engine.update(project)
     replies = [engine.search(SearchRequest(query, str(project), wait_ms=60_000)) for query in QUERIES]
     engine.close()

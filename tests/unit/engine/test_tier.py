@@ -27,6 +27,7 @@ def repository(tmp_path: Path) -> Repository:
     made = Repository(tmp_path / "store")
     worktree = made.worktree("/w")
     entries = {f"{number}.py": Entry(key(number), 9, 1, number, "python", number, "") for number in range(1, 4)}
+    made.commit(worktree, {}, items=[(b"b" + entry.key, b"a blob") for entry in entries.values()])
     made.switch(worktree, "main", entries)
     return made
 
