@@ -12,7 +12,7 @@ import os
 import sys
 
 from auto_context import __version__
-from auto_context.cli import answers, index
+from auto_context.cli import answers, doctor, index
 from auto_context.errors import AutoContextError
 
 _INTERRUPTED = 130
@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
 
     index.add_commands(commands)
     answers.add_commands(commands)
+    doctor.add_commands(commands)
     return parser
 
 

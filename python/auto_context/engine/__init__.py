@@ -15,12 +15,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from auto_context import paths
 from auto_context.config import Settings
 from auto_context.engine import views
 from auto_context.engine.context import Context
+from auto_context.engine.examination import examine
 from auto_context.engine.query_vectors import QueryVectors
 from auto_context.engine.repository import Repository, open_repository
 from auto_context.engine.search import Queries, Search
@@ -88,7 +89,8 @@ class Engine:
         self._used_at: dict[str, float] = {}
         self._refreshed_at: dict[Path, float] = {}
         self._query_vectors = QueryVectors(self._worker)
-        self._static_queries = StaticQueries(settings, cache_dir or paths.cache_dir() / "models")
+        self._cache_dir = cache_dir or paths.cache_dir() / "models"
+        self._static_queries = StaticQueries(settings, self._cache_dir)
 
     def close(self) -> None:
         """Close every store, and the worker if it is the engine's own."""
@@ -99,16 +101,25 @@ class Engine:
                 repository.close()
             self._repositories.clear()
 
+    def examine(self) -> dict[str, Any]:
+        """Python, packages, models, stores and settings, for a person who wonders."""
+        return examine(self._settings, self._cache_dir, self._stores)
+
     def shed(self) -> None:
         """Let go of what can be made again: caches, writers, repositories that nobody used for ten minutes."""
         self._query_vectors.forget()
         now = time.monotonic()
         with self._lock:
-            for identity, repository in list(self._repositories.items()):
+            repositories = list(self._repositories.items())
+        for identity, repository in repositories:
+            idle = repository.shed()
+            with self._lock:
                 # No search takes this long; an update may.
-                if repository.shed() and now - self._used_at[identity] >= UNUSED_S:
-                    del self._repositories[identity]
-                    repository.close()
+                unused = idle and now - self._used_at[identity] >= UNUSED_S
+                if unused:
+                    self._repositories.pop(identity, None)
+            if unused:
+                repository.close()
 
     def repository_key(self, root: Path) -> str:
         """The identity of the store a folder belongs to; updates of one key take turns.

@@ -147,8 +147,12 @@ class Reading:
 
     def _flush_words(self) -> None:
         words, self._words = self._words, []
-        self._repository.add_words(words)
+        self._add_words(words)
         self._repository.static.load(self._worktree.view)
+
+    def _add_words(self, words: Sequence[Words]) -> None:
+        """A commit of words may take a second: an update that is cancelled leaves it to end behind."""
+        self._calls.wait(self._repository.add_words(words))
 
     def _chunk_params(self, paths: Sequence[str], *, plain: bool = False) -> dict[str, Any]:
         entries = self._worktree.view.entries
@@ -210,7 +214,7 @@ class Reading:
             bodies = {document.key: row[2] for document, row in zip(batch, result["rows"], strict=True)}
             names = {document.path: row[3] for document, row in zip(batch, result["rows"], strict=True)}
             repository.store_vectors(repository.static, result["static"], bodies, names)
-            repository.add_words([(document, *row[:2]) for document, row in zip(batch, result["rows"], strict=True)])
+            self._add_words([(document, *row[:2]) for document, row in zip(batch, result["rows"], strict=True)])
             yield
         repository.static.load(view)
 
