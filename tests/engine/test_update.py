@@ -4,14 +4,16 @@ import os
 import shutil
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from auto_context.engine import REFRESH_AFTER_S, Engine, Options
+from auto_context.engine.pace import Pace
 from auto_context.errors import AutoContextError
 from auto_context.types import Progress, SearchRequest
-from support import OpenEngine, git
+from support import OpenEngine, git, wait_until
 
 
 def paths(engine: Engine, root: Path, query: str) -> list[str]:
@@ -278,3 +280,69 @@ def test_status_counts(engine: Engine, shop: Path) -> None:
     assert (after.files, after.chunks, after.vectors) == (report.files, report.chunks, report.chunks)
     assert after.store_bytes > 0
     assert after.updated_at > 0
+
+
+def test_while_the_transformer_is_held_the_rest_goes_on_and_it_is_told(open_engine: OpenEngine, shop: Path) -> None:
+    engine, pace, told = open_engine(), Pace(), [Progress("scan")]
+    pace.hold("battery", on=True)
+    with ThreadPoolExecutor(1) as thread:
+        update = thread.submit(engine.update, shop, options=Options(progress=told.append, pace=pace))
+        wait_until(lambda: told[-1].paused == "battery" or update.done())
+        assert told[-1].coverage == {"static": 1.0, "vector": 0.0}
+        assert paths(engine, shop, "RetryPolicy")[0] == "src/uploads.py"
+        (shop / "src/heron.py").write_text("def heron():\n    '''A grey bird by the water.'''\n")
+        saved = engine.update_paths(shop, ["src/heron.py"], Options(pace=pace))
+        assert saved.embedded_chunks == 1
+        assert not update.done()
+        pace.hold("battery", on=False)
+        assert update.result(60).pending_chunks == 0
+    assert told[-1].paused == ""
+
+
+def test_an_update_that_is_held_can_be_cancelled(open_engine: OpenEngine, shop: Path) -> None:
+    engine, pace, cancel, told = open_engine(), Pace(), threading.Event(), [Progress("scan")]
+    pace.hold("memory", on=True)
+    with ThreadPoolExecutor(1) as thread:
+        update = thread.submit(engine.update, shop, options=Options(cancel, told.append, pace=pace))
+        wait_until(lambda: told[-1].paused or update.done())
+        cancel.set()
+        with pytest.raises(AutoContextError) as caught:
+            update.result(30)
+    assert caught.value.code == "cancelled"
+
+
+def test_a_save_on_another_branch_does_not_wait_for_a_transformer_that_is_held(
+    open_engine: OpenEngine, shop: Path
+) -> None:
+    engine, pace = open_engine(), Pace()
+    engine.update(shop)
+    git(shop, "checkout", "-qb", "other")
+    (shop / "src/heron.py").write_text("def heron():\n    '''A grey bird by the water.'''\n")
+    pace.hold("memory", on=True)
+    report = engine.update_paths(shop, ["src/heron.py"], Options(pace=pace))
+    assert (report.branch, report.pending_chunks) == ("other", 1)
+    assert paths(engine, shop, "heron")[0] == "src/heron.py"
+    assert engine.update(shop).pending_chunks == 0
+
+
+def test_what_can_be_made_again_is_let_go_and_is_made_again(
+    open_engine: OpenEngine, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_engine()
+    engine.update(shop)
+    wanted = paths(engine, shop, "auth flow")
+    (repository,) = engine._stores._open.values()
+    engine.shed()
+    assert repository.blob.cache_info().currsize == 0
+    assert repository.lexical._writer is None
+    assert list(engine._stores._open.values()) == [repository]
+    assert paths(engine, shop, "auth flow") == wanted
+    monkeypatch.setattr("auto_context.engine.stores._UNUSED_S", 0.0)
+    repository.full_update.acquire()
+    engine.shed()
+    assert list(engine._stores._open.values()) == [repository]
+    repository.full_update.release()
+    engine.shed()
+    assert engine._stores._open == {}
+    assert paths(engine, shop, "auth flow") == wanted
+    assert engine.update(shop, force=True).embedded_chunks == 0

@@ -104,6 +104,43 @@ def test_index_and_status_tell_what_they_did(shop: Path) -> None:
     assert "worker" in run("service", "status").stdout
 
 
+def test_status_tells_the_coverage_of_each_leg_and_the_memory_taken(shop: Path) -> None:
+    said = run("status", str(shop)).stdout
+    assert "by static vectors 100%, by the transformer's 100%" in said
+    assert re.search(r"\d+ of 1500 MB taken", said)
+
+
+def test_doctor_tells_versions_models_the_service_stores_and_limits(shop: Path, client: ServiceClient) -> None:
+    body = json.loads(run("doctor", "--json").stdout)
+    assert {"client", "service", "python", "packages", "model", "static", "embedder", "stores", "settings"} == set(body)
+    assert (body["model"]["name"], body["model"]["dim"]) == ("all-MiniLM-L6-v2", 384)
+    assert body["static"]["ready"]
+    assert body["service"]["pid"] == client.request("GET", "/version")["pid"]
+    assert body["settings"]["memory_mb"] == 1500
+    store = next(store for store in body["stores"] if store["path"] == str(shop / ".git"))
+    assert store["bytes"] > 10_000
+    said = run("doctor")
+    assert said.returncode == 0
+    for line in ("model all-MiniLM-L6-v2, 384 dimensions", "static model, 256 dimensions", "embedder torch"):
+        assert line in said.stdout
+    assert f"of {shop / '.git'} in" in said.stdout
+
+
+def test_doctor_tells_what_is_wrong_with_the_settings_and_the_model(tmp_path: Path) -> None:
+    for number, (text, code) in enumerate((("memory_mb = 0", "service_failed"), ('model = "absent"', "model_missing"))):
+        config = tmp_path / str(number) / "config"
+        config.mkdir(parents=True)
+        (config / "auto-context.toml").write_text(text)
+        variables = {"AUTO_CONTEXT_CONFIG_DIR": str(config), "AUTO_CONTEXT_DATA_DIR": str(tmp_path / str(number))}
+        try:
+            said = run("doctor", env={**os.environ, **variables})
+        finally:
+            run("service", "stop", env={**os.environ, **variables})
+        assert said.returncode == 2
+        assert f"({code})" in said.stderr
+        assert f"config {config}" in said.stdout
+
+
 def test_a_reader_that_has_enough_is_no_error(shop: Path) -> None:
     line = f"'{sys.executable}' -m auto_context search basket --root '{shop}' | head -1"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, check=False)
@@ -120,11 +157,14 @@ def test_the_progress_line_shows_files_chunks_percent_and_time_left() -> None:
         "percent": 6.7,
         "eta_s": None,
         "tokens_per_s": 0,
+        "paused": "",
     }
     assert progress_text({**base, "phase": "chunk"}) == "reading 3/9 files, 40 chunks, 7%"
     assert progress_text({**base, "phase": "static"}) == "making static vectors of 40 chunks, 7%"
     embedding = {**base, "phase": "embed", "chunks_done": 20, "percent": 60.0, "eta_s": 200.0, "tokens_per_s": 9001}
     assert progress_text(embedding) == "embedding 20/40 chunks, 9 files read, 60%, 9001 tokens/s, 3 min left"
+    paused = "embedding 20/40 chunks, 9 files read, 60%, paused: on battery"
+    assert progress_text({**embedding, "paused": "battery"}) == paused
 
 
 def test_a_terminal_sees_one_progress_line_and_ctrl_c_cancels(tmp_path: Path, client: ServiceClient) -> None:

@@ -19,6 +19,7 @@ ROUTES = {
     ("delete", "/jobs/{number}"),
     ("get", "/status"),
     ("get", "/version"),
+    ("get", "/doctor"),
     ("post", "/lease"),
     ("post", "/service/stop"),
 }

@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-from auto_context.cli.progress import ProgressLine, duration, progress_text
+from auto_context.cli.progress import PAUSED, ProgressLine, duration, progress_text
 from auto_context.errors import AutoContextError
 from auto_context.service.client import ServiceClient
 
@@ -145,9 +145,12 @@ def _status(options: argparse.Namespace) -> int:
     known, job = body["repository"], body["job"]
     print(f"{known['top']} on {known['branch']}")
     if known["indexed"]:
-        share = known["vectors"] / known["chunks"] if known["chunks"] else 1.0
+        shares = [known[leg] / known["chunks"] if known["chunks"] else 1.0 for leg in ("static_vectors", "vectors")]
         updated = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(known["updated_at"]))
-        print(f"  {known['files']} files, {known['chunks']} chunks, {share:.0%} embedded, updated {updated}")
+        print(f"  {known['files']} files, {known['chunks']} chunks, {shares[1]:.0%} embedded, updated {updated}")
+        print(
+            f"  searchable by words and names, by static vectors {shares[0]:.0%}, by the transformer's {shares[1]:.0%}"
+        )
         print(f"  store {known['store_bytes'] / 2**20:.1f} MiB in {known['store']}")
         if known["skipped"]:
             print(f"  by name only or not at all: {counts(known['skipped'])}")
@@ -155,7 +158,7 @@ def _status(options: argparse.Namespace) -> int:
         print("  not indexed: run `auto-context index`")
     if job:
         print(f"  {job['kind']} {job['state']}: {progress_text(job['progress'])}")
-    _print_service(body["service"])
+    print_service(body["service"])
     return 0
 
 
@@ -168,11 +171,15 @@ def _service(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(body))
     else:
-        _print_service(body)
+        print_service(body)
     return 0
 
 
-def _print_service(body: dict[str, Any]) -> None:
-    memory, worker_memory = (body[key] / 2**20 for key in ("rss_bytes", "worker_rss_bytes"))
-    print(f"service {body['version']}, pid {body['pid']}, up {duration(body['uptime_s'])}, {memory:.0f} MiB")
-    print(f"  worker {body['worker']}, {worker_memory:.0f} MiB; log {body['log']}")
+def print_service(body: dict[str, Any]) -> None:
+    """The service's part of a status."""
+    own, worker, readers = (body[key] / 2**20 for key in ("rss_bytes", "worker_rss_bytes", "reader_rss_bytes"))
+    print(f"service {body['version']}, pid {body['pid']}, up {duration(body['uptime_s'])}, {own:.0f} MiB")
+    print(f"  worker {body['worker']}, {worker:.0f} MiB; {len(body['reader_pids'])} readers, {readers:.0f} MiB")
+    print(f"  {body['memory_bytes'] / 1e6:.0f} of {body['memory_limit_bytes'] / 1e6:.0f} MB taken; log {body['log']}")
+    if body["paused"]:
+        print(f"  the transformer is paused: {PAUSED[body['paused']]}")

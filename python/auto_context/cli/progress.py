@@ -8,6 +8,8 @@ import time
 from typing import Any
 
 _PLAIN_PROGRESS_EVERY_S = 5.0
+PAUSED = {"memory": "near the limit memory_mb", "battery": "on battery"}
+"""Why the transformer waits, for a person."""
 
 
 class ProgressLine:
@@ -54,6 +56,8 @@ def progress_text(progress: dict[str, Any]) -> str:
     left = "" if eta is None else f", {duration(eta)} left"
     done, total = progress["chunks_done"], progress["chunks_total"]
     files = f", {progress['files_total']} files read" if progress["files_total"] else ""
+    if progress["paused"]:
+        return f"embedding {done}/{total} chunks{files}, {percent}, paused: {PAUSED[progress['paused']]}"
     speed = f", {progress['tokens_per_s']} tokens/s" if progress["tokens_per_s"] else ""
     return f"embedding {done}/{total} chunks{files}, {percent}{speed}{left}"
 

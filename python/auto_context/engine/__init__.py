@@ -14,12 +14,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from auto_context import paths
 from auto_context.config import Settings
 from auto_context.engine import views
 from auto_context.engine.context import Context
+from auto_context.engine.examination import examine
 from auto_context.engine.query_vectors import QueryVectors
 from auto_context.engine.repository import Repository
 from auto_context.engine.search import Queries, Search
@@ -90,7 +91,8 @@ class Engine:
         self._roots: dict[str, Root] = {}
         self._refreshed_at: dict[Path, float] = {}
         self._query_vectors = QueryVectors(self._worker)
-        self._static_queries = StaticQueries(settings, cache_dir or paths.cache_dir() / "models")
+        self._cache_dir = cache_dir or paths.cache_dir() / "models"
+        self._static_queries = StaticQueries(settings, self._cache_dir)
 
     def close(self) -> None:
         """Close every store, and the worker if it is the engine's own."""
@@ -102,6 +104,10 @@ class Engine:
     def warm(self) -> None:
         """Load what the first search needs, if it is there: the static model."""
         self._static_queries.load()
+
+    def examine(self) -> dict[str, Any]:
+        """Python, packages, models, stores and settings, for a person who wonders."""
+        return examine(self._settings, self._cache_dir, self._stores.folder)
 
     def shed(self) -> None:
         """Let go of what can be made again: caches, writers, repositories that nobody used for ten minutes."""

@@ -6,10 +6,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Any
+from typing import Any, TypeVar
 
 from auto_context.engine.work import Result, Worker
 from auto_context.errors import AutoContextError
+
+T = TypeVar("T")
 
 _LOOK_EVERY_S = 0.05
 
@@ -33,8 +35,8 @@ class Calls:
         self.check()
         return self.worker.submit(op, params, self.priority)
 
-    def wait(self, future: Future[Result]) -> Result:
-        """Its result; when the update ends meanwhile the operation is given up."""
+    def wait(self, future: Future[T]) -> T:
+        """Its result; when the update ends meanwhile the operation is given up, or ends behind."""
         while True:
             try:
                 return future.result(_LOOK_EVERY_S)

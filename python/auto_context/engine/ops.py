@@ -6,6 +6,7 @@ Parameters and results are plain data (msgpack-able). Nothing here touches a sto
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
@@ -23,10 +24,14 @@ from auto_context.source import Found, Root, check_paths, discover, is_ancestor,
 from auto_context.store.records import unpack_blob
 
 if TYPE_CHECKING:
-    from auto_context.embed.encoder import Encoder
+    from auto_context.embed.encoder import Encoder, Vectors
 
 Steps = Generator[None, None, dict[str, Any]]
 """An operation: yields between short steps, returns its result."""
+
+
+_HURRY_S = 1.0
+"""How long after a query the next one is to be expected."""
 
 
 class Operations:
@@ -38,6 +43,7 @@ class Operations:
         self._spec: ModelSpec | None = None
         self._encoder: Encoder | None = None
         self._loading = threading.Lock()
+        self._searched_at = float("-inf")
         self._tokens: TokenCounter | None = None
         self._static: StaticModel | None = None
         self._ingest = Ingest(settings, self._static_of)
@@ -124,7 +130,7 @@ class Operations:
         encoder = self._load()
         yield
         tokens_before = encoder.tokens
-        vectors = yield from encoder.encode_steps(texts + [path_text(path) for path in paths], "document")
+        vectors = yield from self._encode(encoder, texts + [path_text(path) for path in paths])
         data = vectors.astype("<f2")
         return {
             "fingerprint": encoder.spec.fingerprint,
@@ -132,6 +138,18 @@ class Operations:
             "paths": data[len(texts) :].tobytes(),
             "tokens": encoder.tokens - tokens_before,
         }
+
+    def _encode(self, encoder: Encoder, texts: list[str]) -> Generator[None, None, Vectors]:
+        """The steps of many texts, which make way while somebody searches."""
+        steps = encoder.encode_steps(texts, "document")
+        while True:
+            encoder.hurry = time.monotonic() - self._searched_at < _HURRY_S
+            try:
+                next(steps)
+            except StopIteration as end:
+                vectors: Vectors = end.value
+                return vectors
+            yield
 
     def _distil(self) -> Steps:
         """Make the static model of the configured transformer ready, unless it is."""
@@ -143,6 +161,7 @@ class Operations:
 
     def _query(self, text: str) -> Steps:
         """One query's vector, fp32 bytes."""
+        self._searched_at = time.monotonic()
         vectors = yield from self._load().encode_steps([text], "query")
         return {"fingerprint": self._load().spec.fingerprint, "vector": vectors[0].astype("<f4").tobytes()}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from auto_context.engine.calls import Calls
@@ -52,6 +53,10 @@ class Reading:
         self._stats = stats
         self._words: list[Words] = []
         self._enough = _FIRST_WORDS
+        self._left = 0
+        """Files still to read."""
+        self._adding: Future[None] | None = None
+        """A commit of words that is under way."""
         self.changed: set[str] = set()
         """Paths whose content was new to the view."""
         self.files = 0
@@ -70,11 +75,14 @@ class Reading:
         if unknown is None:
             unknown = []
             yield from self._hash(paths, unknown, began)
+        self._left = len(unknown)
         calls = (self._chunk_params(batch) for batch in self._batched(unknown))
         for result in self._calls.pipeline("chunk", calls, self._rescue):
+            self._left -= len(result["rows"])
             self._take_in(result, began)
             yield
         self._flush_words()
+        self._await_words()
 
     def _hash(self, paths: Sequence[str], unknown: list[str], began: float) -> Iterator[None]:
         calls = ({"top": self._worktree.top, "paths": batch} for batch in _batches(paths, _HASH_BATCH))
@@ -141,14 +149,25 @@ class Reading:
                 # A file that was saved meanwhile has another content by now, and its words.
                 if number is not None and repository.documents[number].key == key:
                     self._words.append((repository.documents[number], named, chunks))
-        if len(self._words) >= self._enough:
+        # Less towards the end: what is left when the last file was read is waited for.
+        if len(self._words) >= min(self._enough, max(_FIRST_WORDS, self._left // 2)):
             self._flush_words()
             self._enough = min(self._enough * 2, _MOST_WORDS)
 
     def _flush_words(self) -> None:
         words, self._words = self._words, []
-        self._repository.add_words(words)
+        self._add_words(words)
         self._repository.static.load(self._worktree.view)
+
+    def _add_words(self, words: Sequence[Words]) -> None:
+        """One commit of words goes on beside the reading. An update that is cancelled leaves it to end behind."""
+        self._await_words()
+        self._adding = self._repository.add_words(words)
+
+    def _await_words(self) -> None:
+        if self._adding is not None:
+            self._calls.wait(self._adding)
+            self._adding = None
 
     def _chunk_params(self, paths: Sequence[str], *, plain: bool = False) -> dict[str, Any]:
         entries = self._worktree.view.entries
@@ -210,8 +229,9 @@ class Reading:
             bodies = {document.key: row[2] for document, row in zip(batch, result["rows"], strict=True)}
             names = {document.path: row[3] for document, row in zip(batch, result["rows"], strict=True)}
             repository.store_vectors(repository.static, result["static"], bodies, names)
-            repository.add_words([(document, *row[:2]) for document, row in zip(batch, result["rows"], strict=True)])
+            self._add_words([(document, *row[:2]) for document, row in zip(batch, result["rows"], strict=True)])
             yield
+        self._await_words()
         repository.static.load(view)
 
     def _packed(self, batch: Sequence[Document]) -> list[tuple[str, bytes]]:

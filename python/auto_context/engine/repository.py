@@ -10,6 +10,8 @@ import json
 import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -43,6 +45,7 @@ class Repository:
         self.folder = private_dir(folder)
         self.lock = threading.RLock()
         self._writing = threading.Lock()
+        self._lexing = ThreadPoolExecutor(1, "auto-context-words")
         self.full_update, self.save_update = threading.Lock(), threading.Lock()
         self.sidecar = Sidecar(folder / "sidecar")
         self.lexical = LexicalIndex(folder / "lexical", str(self.sidecar.meta.get("lexical", "")))
@@ -75,6 +78,7 @@ class Repository:
 
     def close(self) -> None:
         """Close files and connections. What was committed stays."""
+        self._lexing.shutdown()
         self.lexical.close()
         self.sidecar.close()
 
@@ -193,14 +197,17 @@ class Repository:
             documents = (self.documents[number] for number in wanted)
             return [document for document in documents if document.id not in self.lexed]
 
-    def add_words(self, words: Sequence[tuple[Document, str, list[tuple[str, str, str]]]]) -> None:
-        """Put documents into the lexical index, then note that they are there.
+    def add_words(self, words: Sequence[tuple[Document, str, list[tuple[str, str, str]]]]) -> Future[None]:
+        """Put documents into the lexical index, then note that they are there, one call after the other in a thread.
 
         A crash between repeats the first; those that may be there already are known by a note made before.
 
         Args:
             words: document, words of its path, and (body, symbol, names) of every chunk.
         """
+        return self._lexing.submit(self._add_words, words)
+
+    def _add_words(self, words: Sequence[tuple[Document, str, list[tuple[str, str, str]]]]) -> None:
         fresh = [item for item in words if item[0].id not in self.lexed]
         if not fresh:
             return
@@ -232,12 +239,20 @@ class Repository:
             if not self.save_update.acquire(timeout=patience_s):
                 raise BusyError
             try:
+                self._words_settled(patience_s)
                 with self._writing:
                     yield
             finally:
                 self.save_update.release()
         finally:
             self.full_update.release()
+
+    def _words_settled(self, patience_s: float) -> None:
+        """Wait for a commit of words that a cancelled update left behind."""
+        try:
+            self._lexing.submit(int).result(patience_s or 0.01)
+        except FutureTimeout as error:
+            raise BusyError from error
 
     def worktrees(self) -> list[Worktree]:
         """Every worktree there is a record of. Those nobody asked for yet have no view."""

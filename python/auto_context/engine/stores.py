@@ -58,7 +58,7 @@ class Stores:
     """
 
     def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
-        self._folder = folder
+        self.folder = folder
         self._clock = clock
         self._lock = threading.Lock()
         self._open: dict[str, Repository] = {}
@@ -81,7 +81,7 @@ class Stores:
     def _get(self, identity: str, *, create: bool) -> Repository | None:
         repository = self._open.get(identity)
         if repository is None or not repository.folder.exists():
-            repository = open_repository(self._folder, identity, create=create)
+            repository = open_repository(self.folder, identity, create=create)
             if repository is not None:
                 self._open[identity] = repository
         return repository
@@ -126,7 +126,7 @@ class Stores:
     def known(self) -> list[Store]:
         """All of them, the least recently used first."""
         stores = []
-        for mark in self._folder.glob("*/identity.json"):
+        for mark in self.folder.glob("*/identity.json"):
             with contextlib.suppress(OSError, ValueError):
                 identity = str(_read(mark).get("path", ""))
                 use = _read_use(mark.parent)
@@ -159,7 +159,7 @@ class Stores:
 
     def sweep(self) -> None:
         """Remove what a kill left of stores that were being removed."""
-        for folder in self._folder.glob(f"*{_DEAD}"):
+        for folder in self.folder.glob(f"*{_DEAD}"):
             shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:

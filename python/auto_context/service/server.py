@@ -338,6 +338,11 @@ def _add_service_routes(app: FastAPI, service: Service) -> None:
             body["job"] = found.to_dict() if found else None
         return body
 
+    @app.get("/doctor")
+    def doctor() -> dict[str, Any]:
+        """What this installation is made of and what it takes."""
+        return {"service": service.describe(), **service.engine.examine()}
+
     @app.post("/lease")
     def lease(body: LeaseBody) -> dict[str, str]:
         """Keep the service alive for a while."""
