@@ -53,7 +53,7 @@ def test_a_name_leads_to_its_definition(child: Child) -> None:
     open_picker(child, "RetryPolicy")
     wait_for_row(child, "src/uploads.py:")
     child.wait_for(lambda: "class RetryPolicy" in child.text())
-    child.wait_for(lambda: "main · " in child.text() and "% embedded" in child.text())
+    child.wait_for(lambda: "main · " in child.text() and "meaning 100 %" in child.text())
     row = next(line for line in child.lines() if "src/uploads.py:" in line)
     assert "RetryPolicy" in row
 
@@ -313,7 +313,7 @@ def test_winborder_is_respected(child: Child) -> None:
     wait_for_row(child, "src/uploads.py:")
     assert "╔" not in child.text()
     assert "╭" not in child.text()
-    child.wait_for(lambda: "% embedded" in child.text())
+    child.wait_for(lambda: "meaning 100 %" in child.text())
 
 
 def test_a_hundred_opens_leave_nothing(child: Child) -> None:
