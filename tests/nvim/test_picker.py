@@ -172,6 +172,36 @@ def test_a_refined_list_keeps_the_selection(child: Child) -> None:
     assert selected(child).split()[0] == chosen
 
 
+def test_a_selected_row_that_is_gone_leaves_the_selection_where_it_stood(child: Child) -> None:
+    open_picker(child, "picture")
+    wait_for_row(child, "src/uploads.py:")
+    wait_for_meaning(child)
+    child.keys("<Down><Down>")
+    before = pane(child, "list")
+    assert before
+    assert before["row"] == 3
+    child.lua(
+        """
+        local rpc = require('auto_context.rpc')
+        local request = rpc.request
+        rpc.request = function(method, params, callback)
+          return request(method, params, function(error, reply)
+            if method == 'search' and reply then
+              table.remove(reply.hits, 3)
+            end
+            callback(error, reply)
+          end)
+        end
+        rpc._event('indexed', { root = ..., job = 'x', kind = 'update', branch = 'main', report = {} })
+    """,
+        child.lua("return vim.fn.getcwd()"),
+    )
+    child.wait_for(lambda: len(rows(child)) < len(before["lines"]))
+    after = pane(child, "list")
+    assert after
+    assert (after["row"], after["lines"][:2]) == (3, before["lines"][:2])
+
+
 def test_the_preview_scrolls(child: Child) -> None:
     child.resize(120, 16)
     open_picker(child, "RetryPolicy")
