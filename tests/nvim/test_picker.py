@@ -206,6 +206,7 @@ def test_the_preview_scrolls(child: Child) -> None:
     child.resize(120, 16)
     open_picker(child, "RetryPolicy")
     wait_for_row(child, "src/uploads.py:")
+    wait_for_meaning(child)  # from now on the rows stay as they are
     child.wait_for(lambda: "Pictures of goods" in child.text() or "class RetryPolicy" in child.text())
     before = child.text()
     child.keys("<C-d>")
