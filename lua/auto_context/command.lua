@@ -3,6 +3,7 @@
 local errors = require('auto_context.errors')
 local host = require('auto_context.host')
 local notify = require('auto_context.notify')
+local progress = require('auto_context.progress')
 
 local M = {}
 
@@ -31,7 +32,11 @@ local function index(bang)
       end
       if done.report then
         local report = done.report
-        notify.info(('indexed %d files, %d chunks in %.1f s'):format(report.files, report.chunks, report.took_s))
+        local files, chunks = progress.count(report.files, 'file'), progress.count(report.chunks, 'chunk')
+        local left = report.pending_chunks > 0
+            and ('; %s wait for the model'):format(progress.count(report.pending_chunks, 'chunk'))
+          or ''
+        notify.info(('indexed %s, %s in %s%s'):format(files, chunks, progress.duration(report.took_s), left))
       elseif errors.levels[done.error.code] == 'info' then
         say(done.error) -- the others are said by `index`
       end
@@ -54,19 +59,21 @@ local function status_text(status)
   local known, service = status.repository, status.service
   local parts = {}
   if known and known.indexed then
-    local embedded = known.chunks > 0 and math.floor(100 * known.vectors / known.chunks) or 100
+    local chunks = math.max(1, known.chunks)
+    local precise = known.chunks == 0 and 1 or known.vectors / chunks
     parts = {
       known.branch,
-      ('%d files'):format(known.files),
-      ('%d chunks'):format(known.chunks),
-      ('%d %% embedded'):format(embedded),
-      os.date('updated %m-%d %H:%M', math.floor(known.updated_at)),
+      progress.count(known.files, 'file'),
+      progress.count(known.chunks, 'chunk'),
+      progress.meaning({ static = known.static_vectors / chunks, vector = precise }),
+      known.updated_at > 0 and os.date('updated %m-%d %H:%M', math.floor(known.updated_at)) or nil,
     }
   else
     parts[1] = 'no index here'
   end
   if status.job then
-    parts[#parts + 1] = ('%s %s'):format(status.job.kind, status.job.state)
+    local running = status.job.state == 'running'
+    parts[#parts + 1] = 'indexing: ' .. (running and progress.text(status.job.progress) or status.job.state)
   end
   parts[#parts + 1] = ('worker %s'):format(service.worker)
   return table.concat(parts, ' · ')

@@ -3,11 +3,12 @@
 local M = {}
 
 ---What found it, in words a person would use, and the letter where there is no room for words.
----@type { leg: string, word: string, letter: string }[]
+---Both kinds of vectors are its meaning, the one coarser than the other.
+---@type { legs: string[], word: string, letter: string }[]
 local marks = {
-  { leg = 'lexical', word = 'name', letter = 'n' },
-  { leg = 'path', word = 'path', letter = 'p' },
-  { leg = 'vector', word = 'meaning', letter = 'm' },
+  { legs = { 'lexical' }, word = 'name', letter = 'n' },
+  { legs = { 'path' }, word = 'path', letter = 'p' },
+  { legs = { 'vector', 'static' }, word = 'meaning', letter = 'm' },
 }
 local WIDE = 64
 local NARROW = 16
@@ -17,11 +18,23 @@ local ELLIPSIS = '…'
 ---@return string
 function M.word(leg)
   for _, mark in ipairs(marks) do
-    if mark.leg == leg then
+    if vim.tbl_contains(mark.legs, leg) then
       return mark.word
     end
   end
   return leg
+end
+
+---@param hit auto_context.Hit
+---@param mark { legs: string[] }
+---@return boolean
+local function has(hit, mark)
+  for _, leg in ipairs(mark.legs) do
+    if vim.tbl_contains(hit.legs, leg) then
+      return true
+    end
+  end
+  return false
 end
 
 ---@param hit auto_context.Hit
@@ -82,7 +95,7 @@ end
 function M.describe(hit)
   local words = {}
   for _, mark in ipairs(marks) do
-    if vim.tbl_contains(hit.legs, mark.leg) then
+    if has(hit, mark) then
       words[#words + 1] = mark.word
     end
   end
@@ -108,7 +121,7 @@ local function mark_text(hit, width)
   end
   local words = {}
   for _, mark in ipairs(marks) do
-    if vim.tbl_contains(hit.legs, mark.leg) then
+    if has(hit, mark) then
       words[#words + 1] = width >= WIDE and mark.word or mark.letter
     end
   end
@@ -122,7 +135,7 @@ end
 function M.letters(hit)
   local letters = {}
   for _, mark in ipairs(marks) do
-    letters[#letters + 1] = vim.tbl_contains(hit.legs, mark.leg) and mark.letter or '-'
+    letters[#letters + 1] = has(hit, mark) and mark.letter or '-'
   end
   return table.concat(letters)
 end

@@ -8,6 +8,8 @@ local rpc = require('auto_context.rpc')
 
 local M = {}
 
+local MOST_OPEN = 1000 -- the service takes no more
+
 ---@class auto_context.IndexState
 ---@field starting integer requests not yet answered by a job
 ---@field jobs table<string, true>
@@ -71,6 +73,30 @@ local function in_background(error)
   end
 end
 
+---The files of a root that a person works on: the current one, that of the window before (the picker's prompt may be
+---the current one), then by when each was looked at. The model reads them first.
+---@param root string
+---@return string[] absolute
+local function open_paths(root)
+  local first = { [vim.api.nvim_get_current_buf()] = 2, [vim.fn.winbufnr(vim.fn.winnr('#'))] = 1 }
+  local buffers = vim.tbl_filter(function(buffer)
+    return buffer.loaded == 1 and vim.bo[buffer.bufnr].buftype == '' and repo.inside(buffer.name, root)
+  end, vim.fn.getbufinfo({ buflisted = 1 }))
+  table.sort(buffers, function(a, b)
+    local left = { first[a.bufnr] or 0, a.lastused, b.bufnr }
+    local right = { first[b.bufnr] or 0, b.lastused, a.bufnr }
+    for i, value in ipairs(left) do
+      if value ~= right[i] then
+        return value > right[i]
+      end
+    end
+    return false
+  end)
+  return vim.iter(buffers):take(MOST_OPEN):map(function(buffer)
+    return buffer.name
+  end):totable()
+end
+
 ---Bring the whole root up to date.
 ---@param root string
 ---@param opts? { force?: boolean, confirmed?: boolean }
@@ -82,6 +108,7 @@ function M.update(root, opts, callback)
     root = root,
     force = opts and opts.force or false,
     confirmed = opts and opts.confirmed or known.confirmed or false,
+    open_paths = open_paths(root),
   }
   begin('update', params, callback or in_background)
 end

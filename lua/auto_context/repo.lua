@@ -32,7 +32,7 @@ end
 ---@param path string
 ---@param folder string
 ---@return boolean
-local function inside(path, folder)
+function M.inside(path, folder)
   return path == folder or vim.startswith(path, folder == '/' and '/' or folder .. '/')
 end
 
@@ -49,7 +49,7 @@ function M.of_path(path)
   path = absolute(path)
   local best = vim.fs.root(path, '.git')
   for root in pairs(known) do
-    if inside(path, root) and (not best or #root > #best) then
+    if M.inside(path, root) and (not best or #root > #best) then
       best = root
     end
   end

@@ -15,7 +15,7 @@
 ---@field kind string function, class, heading, ...
 ---@field language string
 ---@field score number
----@field legs string[] which of lexical, path and vector found it
+---@field legs string[] which of lexical, path, static and vector found it
 ---@field fresh boolean false when the file changed since it was indexed
 ---@field text string
 ---@field last_commit? { time: integer, subject: string } of its file
@@ -36,6 +36,8 @@
 ---@field hits auto_context.Hit[]
 ---@field copies auto_context.Hit[]
 
+-- Legs: lexical (words), path (names), static (pooled vectors of words: a coarse meaning, at once), vector (the
+-- transformer's: the precise one).
 ---@alias auto_context.LegState 'ok'|'partial'|'pending'|'loading'|'down'|'empty'|'off'
 
 ---@class auto_context.Reply
@@ -63,13 +65,16 @@
 ---@field root string
 ---@field job string
 ---@field state string
----@field phase string
----@field files_done integer
+---@field phase 'scan'|'chunk'|'static'|'embed'|'done' from `embed` on everything can be found
+---@field files_done integer of those to read
 ---@field files_total integer
----@field chunks_done integer
+---@field chunks_done integer with a vector of the transformer
 ---@field chunks_total integer
 ---@field percent number
----@field eta_s? number
+---@field eta_s? number while files are read, of the reading alone
+---@field coverage table<string, number> share of the chunks that each leg can find; empty while files are looked for
+---@field tokens_per_s integer
+---@field paused? string why it stands still
 
 ---@class auto_context.Indexed data of the `AutoContextIndexed` event
 ---@field root string

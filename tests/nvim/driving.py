@@ -27,6 +27,26 @@ COUNT_HANDLES = """
 OPEN_HANDLES = "return #vim.tbl_filter(function(handle) return not handle:is_closing() end, _G.handles)"
 """Lua that says how many of the handles made since ``COUNT_HANDLES`` are open."""
 
+_NOTE_REPLIES = """
+    if not _G.replies then
+      _G.replies = {}
+      local rpc = require('auto_context.rpc')
+      local request = rpc.request
+      rpc.request = function(method, params, callback)
+        return request(method, params, function(error, reply)
+          callback(error, reply)
+          if method == 'search' and reply then
+            table.insert(_G.replies, { query = reply.query, legs = reply.legs })
+          end
+        end)
+      end
+    end
+"""
+_PRECISE = """
+    local last = _G.replies[#_G.replies]
+    return last and last.query == vim.api.nvim_buf_get_lines(0, 0, 1, true)[1]
+      and (last.legs.vector == 'ok' or last.legs.vector == 'partial')
+"""
 _BUFFER = """
     local wanted = ...
     for _, win in ipairs(vim.api.nvim_list_wins()) do
@@ -74,6 +94,7 @@ def selected(child: Child) -> str:
 
 def open_picker(child: Child, query: str = "") -> None:
     """Open the picker as a person does, and type a query."""
+    child.lua(_NOTE_REPLIES)
     child.keys(":AutoContext<CR>")
     child.wait_for(lambda: pane(child, "prompt"), what="the picker")
     child.wait_for(lambda: child.request("nvim_get_mode")["mode"] == "i")
@@ -89,7 +110,8 @@ def wait_for_row(child: Child, start: str, timeout_s: float = 60.0) -> list[str]
 
 
 def wait_for_meaning(child: Child) -> None:
-    """Wait until vectors have answered: some row was found by meaning."""
+    """Wait until the transformer has answered what `open_picker` typed, and a row was found by meaning."""
+    child.wait_for(lambda: child.lua(_PRECISE), timeout_s=60, what="an answer of the transformer")
     child.wait_for(
         lambda: any("m" in row.split()[-1] for row in rows(child) if row), timeout_s=60, what="a row found by meaning"
     )

@@ -83,7 +83,7 @@ def test_a_repository_without_an_index_gets_one_in_the_picker(child: Child, shop
     wait_for_row(child, "src/uploads.py:", timeout_s=120)
     child.wait_for(lambda: seen(child, "AutoContextIndexed", root=str(shop), kind="update"), timeout_s=120)
     assert seen(child, "AutoContextIndexed")[0]["branch"] == "main"
-    child.wait_for(lambda: "% embedded" in child.text())
+    child.wait_for(lambda: "meaning 100 %" in child.text())
     child.wait_for(lambda: "indexing" not in child.text())
     assert len(seen(child, "AutoContextIndexed")) == 1
 
@@ -213,7 +213,7 @@ def test_status_index_and_stop_say_what_they_did(child: Child) -> None:
     child.command("AutoContext index")
     child.wait_for(lambda: child.blocked or "auto-context: indexed " in child.messages(), timeout_s=120)
     child.command("AutoContext status")
-    child.wait_for(lambda: child.blocked or "% embedded" in child.messages())
+    child.wait_for(lambda: child.blocked or "meaning 100 %" in child.messages())
     if child.blocked:
         child.keys("<CR>")
         child.wait_for(lambda: not child.blocked)

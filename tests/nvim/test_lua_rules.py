@@ -14,7 +14,7 @@ FILES = sorted([*LUA.rglob("*.lua"), *(REPOSITORY / "plugin").glob("*.lua")])
 IDS = [str(path.relative_to(REPOSITORY)) for path in FILES]
 
 LAYERS = [
-    {"types", "errors", "hit", "folders"},
+    {"types", "errors", "hit", "folders", "progress"},
     {"log"},
     {"notify", "debounce"},
     {"config", "watch"},

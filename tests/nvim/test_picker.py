@@ -53,7 +53,7 @@ def test_a_name_leads_to_its_definition(child: Child) -> None:
     open_picker(child, "RetryPolicy")
     wait_for_row(child, "src/uploads.py:")
     child.wait_for(lambda: "class RetryPolicy" in child.text())
-    child.wait_for(lambda: "main · " in child.text() and "% embedded" in child.text())
+    child.wait_for(lambda: "main · " in child.text() and "meaning 100 %" in child.text())
     row = next(line for line in child.lines() if "src/uploads.py:" in line)
     assert "RetryPolicy" in row
 
@@ -172,10 +172,41 @@ def test_a_refined_list_keeps_the_selection(child: Child) -> None:
     assert selected(child).split()[0] == chosen
 
 
+def test_a_selected_row_that_is_gone_leaves_the_selection_where_it_stood(child: Child) -> None:
+    open_picker(child, "picture")
+    wait_for_row(child, "src/uploads.py:")
+    wait_for_meaning(child)
+    child.keys("<Down><Down>")
+    before = pane(child, "list")
+    assert before
+    assert before["row"] == 3
+    child.lua(
+        """
+        local rpc = require('auto_context.rpc')
+        local request = rpc.request
+        rpc.request = function(method, params, callback)
+          return request(method, params, function(error, reply)
+            if method == 'search' and reply then
+              table.remove(reply.hits, 3)
+            end
+            callback(error, reply)
+          end)
+        end
+        rpc._event('indexed', { root = ..., job = 'x', kind = 'update', branch = 'main', report = {} })
+    """,
+        child.lua("return vim.fn.getcwd()"),
+    )
+    child.wait_for(lambda: len(rows(child)) < len(before["lines"]))
+    after = pane(child, "list")
+    assert after
+    assert (after["row"], after["lines"][:2]) == (3, before["lines"][:2])
+
+
 def test_the_preview_scrolls(child: Child) -> None:
     child.resize(120, 16)
     open_picker(child, "RetryPolicy")
     wait_for_row(child, "src/uploads.py:")
+    wait_for_meaning(child)  # from now on the rows stay as they are
     child.wait_for(lambda: "Pictures of goods" in child.text() or "class RetryPolicy" in child.text())
     before = child.text()
     child.keys("<C-d>")
@@ -313,7 +344,7 @@ def test_winborder_is_respected(child: Child) -> None:
     wait_for_row(child, "src/uploads.py:")
     assert "╔" not in child.text()
     assert "╭" not in child.text()
-    child.wait_for(lambda: "% embedded" in child.text())
+    child.wait_for(lambda: "meaning 100 %" in child.text())
 
 
 def test_a_hundred_opens_leave_nothing(child: Child) -> None:

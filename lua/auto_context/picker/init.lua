@@ -55,7 +55,8 @@ function Picker:_draw()
   end
   local source = self.source
   self.rows = not (source.error or source.question) and source.reply and source.reply.hits or {}
-  self.selected = 1
+  -- A row a person moved to keeps the selection where it goes; one that is gone leaves it where it stood.
+  self.selected = math.max(1, math.min(self.wanted and self.selected or 1, #self.rows))
   for i, hit in ipairs(self.rows) do
     if self.wanted == hits.key(hit) then
       self.selected = i

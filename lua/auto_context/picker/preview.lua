@@ -9,7 +9,8 @@ local uv = vim.uv
 local namespace = api.nvim_create_namespace('auto_context_preview')
 
 local MAX_BYTES = 1024 * 1024
-local MAX_PARSED_BYTES = 300 * 1024 -- Neovim 0.10 parses a whole file before it draws it
+local MAX_HIGHLIGHTED_BYTES = 300 * 1024
+local MAX_PARSED_BYTES = 16 * 1024 -- of Neovim 0.10, which parses a whole file before it draws it: 60 KB take 45 ms
 
 ---@class auto_context.picker.Preview
 ---@field private pane { win: integer, buf: integer }
@@ -84,13 +85,18 @@ end
 local function highlight(buffer, path, bytes)
   pcall(vim.treesitter.stop, buffer)
   vim.bo[buffer].syntax = ''
-  local filetype = bytes <= MAX_PARSED_BYTES and vim.filetype.match({ filename = path, buf = buffer }) or nil
+  local filetype = bytes <= MAX_HIGHLIGHTED_BYTES and vim.filetype.match({ filename = path, buf = buffer }) or nil
   if not filetype then
     return
   end
-  local language = vim.treesitter.language.get_lang(filetype)
+  local parses = bytes <= MAX_PARSED_BYTES or vim.fn.has('nvim-0.11') == 1
+  local language = parses and vim.treesitter.language.get_lang(filetype)
   if not (language and pcall(vim.treesitter.start, buffer, language)) then
     vim.bo[buffer].syntax = filetype
+    -- Some syntax files look at everything above what is drawn.
+    api.nvim_buf_call(buffer, function()
+      vim.cmd('syntax sync clear | syntax sync minlines=60 maxlines=200')
+    end)
   end
 end
 

@@ -2,11 +2,12 @@
 --
 --   type -> tick + 1 -> debounce -> ask, wait_ms 0 -> reply of this tick? -> show
 --                                     ^                     |
---                                     +-- meaning not there yet: ask again, same tick
+--                                     +-- meaning not there yet, or the index grew: ask again, same tick
 
 local config = require('auto_context.config')
 local errors = require('auto_context.errors')
 local index = require('auto_context.index')
+local progress = require('auto_context.progress')
 local repo = require('auto_context.repo')
 local rpc = require('auto_context.rpc')
 
@@ -17,6 +18,7 @@ local PENDING_PAUSE_MS = 250
 local LOADING_PAUSE_MS = 1000 -- a model is being loaded
 local HOST_PAUSE_MS = 300 -- the remote plugin is being restarted
 local INDEXING_PAUSE_MS = 1000 -- between looks at a growing index
+local FIRST_PAUSE_MS = 200 -- the same, while there is no row
 
 ---@class auto_context.picker.Source
 ---@field root string
@@ -39,6 +41,7 @@ local INDEXING_PAUSE_MS = 1000 -- between looks at a growing index
 ---@field private retried boolean
 ---@field private index_error? auto_context.Error the first index failed: not tried again by itself
 ---@field private asked_at integer
+---@field private asked_of? auto_context.Progress how far the index was then
 local Source = {}
 Source.__index = Source
 
@@ -62,9 +65,9 @@ function M.new(root, place, on_change)
     timer = assert(vim.uv.new_timer()),
   }, Source)
   self.offs = {
-    rpc.on('progress', function(progress)
-      if progress.root == root then
-        self:_progressed(progress)
+    rpc.on('progress', function(news)
+      if news.root == root then
+        self:_progressed(news)
       end
     end),
     rpc.on('indexed', function(done)
@@ -212,7 +215,7 @@ function Source:_ask(tick, wait_ms)
     return
   end
   self:_drop()
-  self.asked_at = vim.uv.now()
+  self.asked_at, self.asked_of = vim.uv.now(), self.progress
   local method, params = self:_request(wait_ms)
   self.cancel = rpc.request(method, params, function(error, reply)
     if self.closed or tick ~= self.tick then
@@ -227,7 +230,7 @@ function Source:_ask(tick, wait_ms)
         table.insert(reply.hits, copy)
       end
       self.reply, self.error, self.waiting = reply, nil, false
-      self:_refine(reply.legs.vector, wait_ms)
+      self:_refine(reply.legs, wait_ms)
     end
     self.on_change()
   end)
@@ -247,12 +250,12 @@ function Source:_request(wait_ms)
 end
 
 ---@private
----@param vector? auto_context.LegState
+---@param legs table<string, auto_context.LegState>
 ---@param waited_ms integer
-function Source:_refine(vector, waited_ms)
-  if vector == 'pending' then
+function Source:_refine(legs, waited_ms)
+  if legs.vector == 'pending' then
     self:_later(waited_ms == 0 and 0 or PENDING_PAUSE_MS, PENDING_WAIT_MS)
-  elseif vector == 'loading' then
+  elseif legs.vector == 'loading' or legs.static == 'loading' then
     self:_later(LOADING_PAUSE_MS, 0)
   end
 end
@@ -263,7 +266,7 @@ function Source:_failed(error)
   if error.code == 'not_indexed' then
     self:_index()
     if self.indexing then
-      self:_later(INDEXING_PAUSE_MS, 0) -- its words are searchable before the job ends
+      self:_later(FIRST_PAUSE_MS, 0) -- its words are searchable before the job ends
     end
   elseif error.code == 'host_failed' and not self.retried then
     self.retried = true
@@ -274,11 +277,13 @@ function Source:_failed(error)
 end
 
 ---@private
----@param progress auto_context.Progress
-function Source:_progressed(progress)
-  self.progress, self.indexing = progress, true
+---@param news auto_context.Progress
+function Source:_progressed(news)
+  self.progress, self.indexing = news, true
   local idle = not self.cancel and not self.timer:is_active()
-  if idle and self:_asks() and vim.uv.now() - self.asked_at > INDEXING_PAUSE_MS then
+  local none = not self.reply or #self.reply.hits == 0
+  local pause = none and FIRST_PAUSE_MS or INDEXING_PAUSE_MS
+  if idle and self:_asks() and vim.uv.now() - self.asked_at > pause and progress.grew(self.asked_of, news) then
     self:_ask(self.tick, 0)
   end
   self.on_change()

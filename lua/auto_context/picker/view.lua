@@ -3,6 +3,7 @@
 local config = require('auto_context.config')
 local hits = require('auto_context.hit')
 local layouts = require('auto_context.picker.layout')
+local progress = require('auto_context.progress')
 
 local M = {}
 
@@ -157,30 +158,24 @@ function View:is_valid()
   return api.nvim_win_is_valid(self.prompt.win) and api.nvim_win_is_valid(self.list.win)
 end
 
----@param n integer
----@return string
-local function thousands(n)
-  local text = tostring(math.floor(n))
-  local from = #text % 3
-  local grouped = text:sub(1, from) .. text:sub(from + 1):gsub('%d%d%d', ',%0')
-  return (grouped:gsub('^,', ''))
+---How much can be found by meaning, by the newest news of it.
+---@param source auto_context.picker.Source
+---@return table<string, number>?
+local function coverage(source)
+  local now = source.progress and source.progress.coverage
+  if now and now.vector then
+    return now
+  end
+  local known = source.status and source.status.repository
+  if source.reply and source.reply.coverage then
+    return source.reply.coverage
+  elseif known and known.indexed then
+    local chunks = math.max(1, known.chunks)
+    return { static = known.static_vectors / chunks, vector = known.chunks == 0 and 1 or known.vectors / chunks }
+  end
 end
 
----@param progress auto_context.Progress
----@return string
-function M.progress_text(progress)
-  local text = ('indexing: %s of %s files'):format(thousands(progress.files_done), thousands(progress.files_total))
-  if progress.chunks_total > 0 then
-    text = text .. (', %s of %s chunks'):format(thousands(progress.chunks_done), thousands(progress.chunks_total))
-  end
-  text = text .. (', %d %%'):format(progress.percent)
-  if progress.eta_s then
-    text = text .. (', %d s left'):format(math.ceil(progress.eta_s))
-  end
-  return text
-end
-
----Branch, files, how much is embedded, and which leg is missing.
+---Branch, files, how much can be found by meaning, and which leg is missing.
 ---@param source auto_context.picker.Source
 ---@param branch? string
 ---@return string
@@ -194,21 +189,27 @@ function M.title(source, branch)
     parts[#parts + 1] = 'like ' .. vim.fs.basename(source.like.path) .. line
   end
   -- A query's own embedding is pending for an instant at every key: that is not worth a word.
-  for _, leg in ipairs({ 'lexical', 'path', 'vector' }) do
+  for _, leg in ipairs({ 'lexical', 'path' }) do
     local state = reply and reply.legs[leg]
     if state == 'down' or state == 'loading' then
       parts[#parts + 1] = ('%s: %s'):format(hits.word(leg), state)
     end
   end
-  if known and known.indexed then
-    parts[#parts + 1] = thousands(known.files) .. (known.files == 1 and ' file' or ' files')
-    local coverage = reply and reply.coverage.vector or (known.chunks > 0 and known.vectors / known.chunks or 1)
-    parts[#parts + 1] = ('%d %% embedded'):format(math.floor(math.min(1, coverage) * 100))
+  local missing = reply and progress.meaning_state(reply.legs)
+  if missing then
+    parts[#parts + 1] = ('%s: %s'):format(hits.word('vector'), missing)
+  end
+  if known and known.indexed and known.updated_at > 0 then
+    parts[#parts + 1] = progress.count(known.files, 'file')
   elseif not source.status and not source.error then
     parts[#parts + 1] = 'starting'
   end
+  local covered = coverage(source)
+  if covered then
+    parts[#parts + 1] = progress.meaning(covered)
+  end
   if source.indexing then
-    parts[#parts + 1] = source.progress and ('indexing %d %%'):format(source.progress.percent) or 'indexing'
+    parts[#parts + 1] = progress.brief(source.progress)
   end
   return table.concat(parts, ' · ')
 end
@@ -222,8 +223,12 @@ local function message(source)
     return { source.question, 'Index it?  <CR> or y: yes   <Esc>: no' }, 'AutoContextHint'
   elseif source.error then
     return { source.error.message, source.error.hint }, 'AutoContextError'
-  elseif source.indexing and not source.reply then
-    return { source.progress and M.progress_text(source.progress) or 'indexing: starting' }, 'AutoContextHint'
+  end
+  local known = source.status and source.status.repository
+  if source.indexing and not (known and known.updated_at > 0) then
+    local far = 'indexing: ' .. (source.progress and progress.text(source.progress) or 'starting')
+    local asks = source.query:match('%S') or source.like
+    return not asks and { HINT, far } or source.reply and { 'nothing found yet', far } or { far }, 'AutoContextHint'
   elseif source.query:match('^%s*$') and not source.like then
     return { HINT }, 'AutoContextHint'
   elseif source.waiting then

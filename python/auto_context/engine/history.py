@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -93,20 +93,20 @@ _RECENT_COMMITS = 30
 
 
 def most_useful_first(
-    documents: Sequence[tuple[int, str]], open_paths: Collection[str], history: History, entries: Mapping[str, Entry]
+    documents: Sequence[tuple[int, str]], open_paths: Sequence[str], history: History, entries: Mapping[str, Entry]
 ) -> list[int]:
     """The order in which the transformer reads: what is open, what the last commits changed, what changes often.
 
     Args:
         documents: number and path of each.
-        open_paths: open in an editor.
-        history: of the worktree; what it does not know goes by the time of the file.
+        open_paths: open in an editor, the one looked at first.
+        history: of the worktree; what it does not know, as a file not yet committed, goes by the time of the file.
         entries: of the view.
 
     Returns:
         The numbers.
     """
-    opened = set(open_paths)
+    opened = {path: float(number) for number, path in enumerate(open_paths)}
     times = sorted({commit.time for commit in history.commits}, reverse=True)[:_RECENT_COMMITS]
     recent = times[-1] if times else 0
 
@@ -115,8 +115,8 @@ def most_useful_first(
         commit = history.of(path)
         when = float(commit.time) if commit is not None else entries[path].mtime_ns / 1e9 if path in entries else 0.0
         if path in opened:
-            return 0, 0.0, 0.0, path
-        if commit is not None and commit.time >= recent:
+            return 0, opened[path], 0.0, path
+        if when >= recent:
             return 1, -when, 0.0, path
         return 2, -float(history.counts.get(path, 0)), -when, path
 

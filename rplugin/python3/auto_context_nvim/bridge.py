@@ -119,7 +119,12 @@ class Bridge:
 
     def _update(self, request: int, params: dict[str, Any]) -> None:
         root = _text(params, "root")
-        body = {"root": root, "force": bool(params.get("force")), "confirmed": bool(params.get("confirmed"))}
+        body = {
+            "root": root,
+            "force": bool(params.get("force")),
+            "confirmed": bool(params.get("confirmed")),
+            "open_paths": params.get("open_paths") or [],
+        }
         self._begin([request], "update", root, lambda: self.request("POST", "/index/update", body=body))
 
     def _save(self, request: int, params: dict[str, Any]) -> Callable[[], Any] | None:

@@ -196,3 +196,16 @@ def test_what_only_asks_goes_to_its_route(method: str, verb: str, path: str, whe
     bridge.call(1, method, {"root": "/r"})
     assert bridge.answers.get(timeout=LIMIT_S)[1] is None
     assert bridge.asked == [(verb, path, {where: {"root": "/r"}})]
+
+
+def test_an_update_says_what_is_open() -> None:
+    bridge = Service()
+    bridge.call(1, "update", {"root": "/r", "open_paths": ["/r/b", "/r/a"]})
+    bridge.call(2, "update", {"root": "/r", "confirmed": True})
+    for request in (1, 2):
+        assert bridge.answers.get(timeout=LIMIT_S) == (request, None, {"job": "7"})
+    bodies = [options["body"] for _, path, options in bridge.asked if path == "/index/update"]
+    assert bodies == [
+        {"root": "/r", "force": False, "confirmed": False, "open_paths": ["/r/b", "/r/a"]},
+        {"root": "/r", "force": False, "confirmed": True, "open_paths": []},
+    ]
