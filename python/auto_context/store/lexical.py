@@ -40,7 +40,7 @@ _LIKE_ENOUGH, _TYPO_BOOST = 0.7, 0.7
 _STALE_SHARE = 0.02
 """Of the chunks: when more than these were written, the words known by letter are read again."""
 _SHORT_PREFIX = 2
-"""Letters that so many words begin with that they are taken from the words known by letter."""
+"""Letters that so many words begin with that they are better taken from the words known by letter."""
 
 
 class LexicalChunk(NamedTuple):
@@ -114,7 +114,8 @@ class LexicalIndex:
             writer = self._open_writer()
             for doc, path, chunks in documents:
                 if replace is None or doc in replace:
-                    writer.delete_documents_by_query(self._of(doc))
+                    # By query: the binding's delete by term takes the number for a signed one and matches nothing.
+                    writer.delete_documents_by_query(tantivy.Query.term_query(self._index.schema, "doc", doc))
                 for position, chunk in enumerate(chunks):
                     row = tantivy.Document(body=[chunk.body], symbol=[chunk.symbol], names=[chunk.names], path=[path])
                     row.add_unsigned("doc", doc)
@@ -127,7 +128,7 @@ class LexicalIndex:
         """Take documents out, by id; missing ones are fine."""
         with self._lock:
             writer = self._open_writer()
-            writer.delete_documents_by_query(self._of(*documents))
+            writer.delete_documents_by_query(tantivy.Query.term_set_query(self._index.schema, "doc", [*documents]))
             self._commit(writer)
 
     def release(self) -> None:
@@ -143,10 +144,6 @@ class LexicalIndex:
         if self._writer is None:
             self._writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=_WRITING_THREADS)
         return self._writer
-
-    def _of(self, *documents: int) -> tantivy.Query:
-        # By query: the binding's delete by term takes the number for a signed one and matches nothing.
-        return tantivy.Query.term_set_query(self._index.schema, "doc", documents)
 
     def _commit(self, writer: tantivy.IndexWriter) -> None:
         writer.commit()
@@ -259,10 +256,10 @@ class LexicalIndex:
 
     def _completions(self, searcher: tantivy.Searcher, prefix: str) -> list[str]:
         """The most frequent terms that begin so."""
-        if len(prefix) > _SHORT_PREFIX:
+        known = self._terms.get(prefix[0])
+        if known is None or len(prefix) > _SHORT_PREFIX:
             return [term for term, _ in searcher.terms_with_prefix("body", prefix, limit=_PREFIX_EXPANSIONS)]
-        fitting = (term for term in self._of_letter(searcher, prefix[0]) if term.startswith(prefix))
-        return list(itertools.islice(fitting, _PREFIX_EXPANSIONS))
+        return list(itertools.islice((term for term in known if term.startswith(prefix)), _PREFIX_EXPANSIONS))
 
     def _of_letter(self, searcher: tantivy.Searcher, letter: str) -> list[str]:
         """The terms with this first letter, the most frequent first: kept, for to list them takes long."""
