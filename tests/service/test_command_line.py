@@ -141,6 +141,22 @@ def test_doctor_tells_what_is_wrong_with_the_settings_and_the_model(tmp_path: Pa
         assert f"config {config}" in said.stdout
 
 
+def test_prune_and_vacuum_tell_what_went(shop: Path) -> None:
+    reply = json.loads(run("prune", str(shop), "--dry-run", "--json").stdout)
+    assert reply["dry_run"]
+    assert list(reply["repositories"][0]) == ["path", "versions", "vectors", "branches", "bytes", "busy", "removed"]
+    done = run("prune", str(shop))
+    assert (done.returncode, done.stdout) == (
+        0, f"{shop}/.git: 0 versions, 0 vectors and 0 branches went, 0.0 MiB\n"
+    )  # fmt: skip
+    assert "would go" in run("prune", "--dry-run").stdout
+    assert f"{shop}/.git: " in run("vacuum").stdout
+    [item] = [one for one in json.loads(run("vacuum", "--json").stdout)["repositories"] if str(shop) in one["path"]]
+    assert item["before"] >= item["after"] > 0
+    wrong = run("prune", "/usr/bin")
+    assert (wrong.returncode, "(not_indexed)" in wrong.stderr) == (2, True)
+
+
 def test_a_reader_that_has_enough_is_no_error(shop: Path) -> None:
     line = f"'{sys.executable}' -m auto_context search basket --root '{shop}' | head -1"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, check=False)

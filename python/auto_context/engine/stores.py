@@ -40,12 +40,11 @@ class Store:
         return os.path.isdir(self.identity)
 
     def bytes_on_disk(self) -> int:
-        """The store's size, without SQLite's log, which is nobody's for long."""
+        """The store's size."""
         total = 0
         for item in (*self.folder.glob("sidecar/*"), *self.folder.glob("lexical/*")):
-            if not item.name.endswith(("-wal", "-shm")):
-                with contextlib.suppress(OSError):  # a merge may remove a segment while it is counted
-                    total += item.stat().st_size
+            with contextlib.suppress(OSError):  # a merge may remove a segment while it is counted
+                total += item.stat().st_size
         return total
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from operator import attrgetter
 
 from auto_context.config import Settings
@@ -146,6 +146,13 @@ class Upkeep:
         if not 0 <= now - self._shrunk < _RETRY_S:
             yield from self._shrink(now, found, dry_run=False, asked=False)
 
+    def _give_back(self, stores: Iterable[Store]) -> Iterator[None]:
+        """What takes room and holds nothing goes before anything else has to."""
+        for store in filter(attrgetter("exists"), stores):
+            with self._stores.borrow(store) as repository:
+                repository.sidecar.vacuum(self._check)
+            yield
+
     def _collect(
         self, store: Store, rules: Rules, now: float, found: dict[str, Pruned], *, dry_run: bool, asked: bool
     ) -> Iterator[None]:
@@ -177,6 +184,8 @@ class Upkeep:
             freed = sum(item.bytes for item in found.values()) if dry_run else 0
             return sum(store.bytes_on_disk() for store in stores) - freed > self._limit
 
+        if not dry_run and too_large():
+            yield from self._give_back(stores)
         passes = [Rules(GRACE_S, self._keep_s), *[Rules(GRACE_S, self._keep_s, half=True)] * _HALVINGS]
         for rules in passes[:2] if dry_run else passes:
             for store in filter(attrgetter("exists"), stores):

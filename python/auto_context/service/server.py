@@ -158,8 +158,9 @@ class Service:
             return
         try:
             self.engine.collect(_COLLECT_S)
-        except AutoContextError as error:
-            log.warning("garbage: %s", error)
+        except Exception:
+            # Who calls this looks after the worker as well, and must go on.
+            log.exception("garbage was not collected")
 
     def _refresh(self, root: Path, seconds: float) -> None:
         """A search met a branch the view is not of: update, and wait as long as the caller would."""

@@ -23,6 +23,7 @@ cut may lose the last few transactions, whole ones.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 import time
@@ -43,6 +44,7 @@ _INCREMENTAL = 2
 _WAL_BYTES = 2**25
 """A write-ahead log that grew larger, in a bulk write, is cut to this."""
 _VACUUM_PAGES = 1_000
+_CHECKPOINT_S = 0.2
 _WRITE = (
     "INSERT INTO Cache (key, raw, store_time, access_time, access_count, size, mode, value)"
     " VALUES (?, 1, ?, ?, 0, 0, ?, ?)"
@@ -232,8 +234,10 @@ class Sidecar:
             if after >= before:
                 break
             before = after
-        # What is not yet in the file itself goes there now, as far as no reader needs the old state.
-        self._writer().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        # What is not yet in the file itself goes there now, unless somebody reads: nobody waits for that.
+        connection = sqlite3.connect(self._folder / "cache.db", timeout=_CHECKPOINT_S)
+        with contextlib.closing(connection), contextlib.suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def bytes_on_disk(self) -> int:
         """The size of this store's folder, in bytes."""
