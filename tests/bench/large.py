@@ -15,7 +15,7 @@ from auto_context import paths
 from auto_context.service.client import ServiceClient
 from quick import memory_figures, on_disk
 from report import Figure
-from running import Memory, Running, cancel, fresh_service, ready_models, search, until_searchable
+from running import Memory, Running, cancel, fresh_service, ready_models, search, start_workers, until_searchable
 from trees import GROWTH, LARGE, composed, source_bytes
 
 CHUNKS = {"100k chunks": 14_000, "500k chunks": 71_000}
@@ -46,6 +46,7 @@ def growth() -> list[Figure]:
             root = running.folder / "tree"
             shutil.copytree(composed(count), root)
             size = source_bytes(root) / 1e6
+            start_workers(running)  # else their start would be most of the smallest tree's time
             with Memory(running.client) as memory:
                 taken = until_searchable(running.client, root)
             bar = 120.0 if count == LARGE else None

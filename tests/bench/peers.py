@@ -5,9 +5,11 @@ They live in an environment of their own below ``.cache/bench`` and are never a 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -175,14 +177,21 @@ def vectorcode(root: Path) -> list[Figure]:
         }
         command = [program, "vectorise", "-r", ".", "--project_root", str(root)]
         began = time.perf_counter()
+        # It starts a server: both must end, so they have a session of their own.
+        child = subprocess.Popen(
+            command, cwd=root, env=os.environ | own, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )  # fmt: skip
         try:
-            done = subprocess.run(
-                command, cwd=root, env=os.environ | own, capture_output=True, check=False, timeout=_VECTORCODE_LIMIT_S
-            )
+            _, said = child.communicate(timeout=_VECTORCODE_LIMIT_S)
         except subprocess.TimeoutExpired:
-            return [Figure(name, None, note=f"stopped after {_VECTORCODE_LIMIT_S} s")]
+            return [Figure(name, None, note=f"not ended after {_VECTORCODE_LIMIT_S} s")]
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
         seconds = time.perf_counter() - began
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        return [Figure(name, None, note=said[-1][:200] if said else f"ended with {done.returncode}")]
+    if child.returncode:
+        lines = said.decode(errors="replace").strip().splitlines()
+        return [Figure(name, None, note=lines[-1][:200] if lines else f"ended with {child.returncode}")]
     return [Figure(name, seconds, "s", note="one run; its only tier is the transformer")]

@@ -55,11 +55,17 @@ def fresh_service() -> Iterator[Running]:
 
 def ready_models() -> None:
     """Have everything that is made once per machine and model made: nothing of it is part of a figure."""
-    with tempfile.TemporaryDirectory(prefix="auto-context-bench-tiny-") as name, fresh_service() as (client, _):
-        folder = Path(name)
-        (folder / "tiny.py").write_text("def tiny():\n    return 1\n")
-        commit_all(folder)
-        index(client, folder)
+    with fresh_service() as running:
+        start_workers(running)
+
+
+def start_workers(running: Running) -> None:
+    """Have every process of a service started, by indexing a tree of one file completely."""
+    folder = running.folder / "tiny"
+    folder.mkdir()
+    (folder / "tiny.py").write_text("def tiny():\n    return 1\n")
+    commit_all(folder)
+    index(running.client, folder)
 
 
 def timed(call: Callable[[], Any]) -> float:
