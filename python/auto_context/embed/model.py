@@ -57,6 +57,8 @@ class ModelSpec:
     """Text is lower-cased before the tokeniser sees it."""
     query_prompt: str
     document_prompt: str
+    pad: int
+    """The token id that fills up a batch."""
     fingerprint: str
     """Hexadecimal. Vectors of two fingerprints are never compared."""
 
@@ -116,6 +118,7 @@ def load_spec(folder: Path, cache_dir: Path) -> ModelSpec:
         lower_case=lower_case,
         query_prompt=query,
         document_prompt=document,
+        pad=config["pad_token_id"] if isinstance(config.get("pad_token_id"), int) else 0,
         fingerprint=hashlib.sha256(json.dumps(identity).encode()).hexdigest(),
     )
 

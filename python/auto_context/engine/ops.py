@@ -6,7 +6,7 @@ Parameters and results are plain data (msgpack-able). Nothing here touches a sto
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -184,6 +184,7 @@ class Operations:
         for packed, positions in blobs:
             blob = unpack_blob(packed)
             texts.extend(chunk_text(blob.text, blob.chunks[at], blob.language, blob.symbols) for at in positions)
+        yield from self._prepare()
         encoder = self._load()
         yield
         vectors = yield from encoder.encode_steps(texts + [path_text(path) for path in paths], "document")
@@ -196,6 +197,7 @@ class Operations:
 
     def _query(self, text: str) -> Steps:
         """One query's vector, fp32 bytes."""
+        yield from self._prepare()
         vectors = yield from self._load().encode_steps([text], "query")
         return {"fingerprint": self._load().spec.fingerprint, "vector": vectors[0].astype("<f4").tobytes()}
 
@@ -214,11 +216,21 @@ class Operations:
             self._spec = spec
         return self._spec
 
+    def _prepare(self) -> Iterator[None]:
+        """At the first use of a model its backend is measured and converted, in a process of its own."""
+        if self._encoder is None:
+            from auto_context.embed.backend import prepare_steps  # noqa: PLC0415 - as in `_load`
+
+            settings = self._settings
+            yield from prepare_steps(self._model(), self._cache_dir, settings.backend, settings.precision)
+
     def _load(self) -> Encoder:
         if self._encoder is None:
-            from auto_context.embed.encoder import Encoder  # noqa: PLC0415 - torch, only once something is embedded
+            from auto_context.embed.backend import load  # noqa: PLC0415 - native code, only once something is embedded
+            from auto_context.embed.encoder import Encoder  # noqa: PLC0415 - as above
 
-            self._encoder = Encoder(self._model(), self._settings.precision)
+            spec, settings = self._model(), self._settings
+            self._encoder = Encoder(spec, load(spec, self._cache_dir, settings.backend, settings.precision))
         return self._encoder
 
 
