@@ -104,10 +104,11 @@ class Encoder:
         waiting = batches([padded(len(ids), self.spec.max_length) for ids in rows], self._lane_tokens)[::-1]
         while waiting:
             step = [waiting.pop() for _ in range(min(1 if self.hurry else self._backend.lanes, len(waiting)))]
-            if self.hurry and len(step[0]) > 1:
-                least = max(1, len(step[0]) // _HURRIED)
-                waiting.append(step[0][least:])
-                step = [step[0][:least]]
+            if self.hurry:
+                longest = padded(len(rows[step[0][0]]), self.spec.max_length)
+                few = max(1, self._lane_tokens // _HURRIED // longest)
+                waiting += [step[0][few:]] if len(step[0]) > few else []
+                step = [step[0][:few]]
             for batch, found in zip(step, self._forward([[rows[at] for at in batch] for batch in step]), strict=True):
                 vectors[batch] = found
             yield

@@ -7,22 +7,26 @@ the others: when one differs the copy is made again. Making one needs torch (``e
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import json
+import os
+import tempfile
 import threading
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from auto_context.embed.backend import MAX_LANES, Array, Vectors
-from auto_context.embed.environment import cores, import_openvino, native_bf16, version_of
+from auto_context.embed.environment import cores, import_openvino, version_of
 from auto_context.embed.model import ModelSpec
 
 _TOKENS = {"bf16": 384, "fp32": 192}
 """Tokens one thread takes through a 6-layer MiniLM in about 40 ms."""
 _HINTS = {"bf16": "bf16", "fp32": "f32"}
 MANIFEST = "made.json"
+_READ_BYTES = 1 << 20
 
 
 class OpenVinoBackend:
@@ -53,11 +57,6 @@ class OpenVinoBackend:
         return vectors
 
 
-def precision_of(asked: str) -> str:
-    """``auto`` is bf16 where the processor computes it natively."""
-    return asked if asked != "auto" else ("bf16" if native_bf16() else "fp32")
-
-
 def copy_folder(spec: ModelSpec, precision: str, cache_dir: Path) -> Path:
     """Where the converted copy of a model is, or will be."""
     return cache_dir / f"openvino-{spec.fingerprint[:16]}-{precision}-{version_of('openvino')}"
@@ -75,7 +74,7 @@ def whole(copy: Path) -> bool:
 
 
 def compile_copy(copy: Path, precision: str, streams: int) -> Any:
-    """OpenVINO's compiled model; what it compiles it keeps in the copy."""
+    """OpenVINO's compiled model. What it compiles it keeps in the copy, and does not check when it reads it again."""
     openvino = import_openvino()
     options = {
         "INFERENCE_PRECISION_HINT": _HINTS[precision],
@@ -84,13 +83,37 @@ def compile_copy(copy: Path, precision: str, streams: int) -> Any:
         "ENABLE_CPU_PINNING": False,  # others use these cores too
         "CACHE_DIR": str(copy / "compiled"),
     }
-    return openvino.Core().compile_model(str(copy / "model.xml"), "CPU", options)
+    compiled = openvino.Core().compile_model(str(copy / "model.xml"), "CPU", options)
+    _seal(copy)
+    return compiled
 
 
-def checksum(path: Path) -> str:
-    """SHA-256 of a file."""
+def write_manifest(copy: Path, parameters: int) -> None:
+    """Write down what a copy holds now."""
+    files = [path for path in copy.rglob("*") if path.is_file() and path.name != MANIFEST]
+    sums = {str(path.relative_to(copy)): checksum(path) for path in files}
+    handle, temporary = tempfile.mkstemp(dir=copy.parent)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump({"parameters": parameters, "files": sums}, file)
+    os.replace(temporary, copy / MANIFEST)
+
+
+def checksum(path: Path) -> int:
+    """CRC-32 of a file: against damage, at 4 GB/s."""
+    value = 0
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while data := file.read(_READ_BYTES):
+            value = zlib.crc32(data, value)
+    return value
+
+
+def _seal(copy: Path) -> None:
+    """Add what was compiled just now to the manifest. Best effort: without it the same is compiled again."""
+    known = _manifest(copy)
+    blobs = {str(path.relative_to(copy)) for path in (copy / "compiled").glob("*")}
+    with contextlib.suppress(OSError):
+        if not blobs <= known.get("files", {}).keys():
+            write_manifest(copy, int(known.get("parameters") or 0))
 
 
 def _manifest(copy: Path) -> dict[str, Any]:

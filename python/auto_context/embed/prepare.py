@@ -102,8 +102,7 @@ def convert(spec: ModelSpec, copy: Path, precision: str) -> None:
     try:
         openvino.save_model(model, str(fresh / "model.xml"), compress_to_fp16=precision != "fp32")
         parameters = sum(item.numel() for name, item in network.named_parameters() if "embedding" not in name.lower())
-        sums = {name: openvino_backend.checksum(fresh / name) for name in ("model.xml", "model.bin")}
-        (fresh / openvino_backend.MANIFEST).write_text(json.dumps({"parameters": parameters, "files": sums}))
+        openvino_backend.write_manifest(fresh, parameters)
         shutil.rmtree(copy, ignore_errors=True)
         os.replace(fresh, copy)
     finally:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from auto_context.chunk import CHUNKER_VERSION, chunk
 from auto_context.config import Settings
 from auto_context.embed.compose import chunk_text, members, path_text
+from auto_context.embed.download import fetch_steps
 from auto_context.embed.model import BUNDLED, ModelSpec, load_spec, locate_model, verify_bundled
 from auto_context.embed.tokens import TokenCounter
 from auto_context.errors import AutoContextError
@@ -79,8 +80,10 @@ class Operations:
         return {}
 
     def _info(self) -> Steps:
-        """Which model would embed, without loading it."""
+        """Which model would embed, without loading it. One that is configured by name is fetched first."""
         yield
+        for _ in fetch_steps(self._settings.model):
+            yield
         spec = self._model()
         return {"fingerprint": spec.fingerprint, "dim": spec.dim, "name": spec.name}
 
