@@ -55,7 +55,8 @@ if texts:
     encoder.encode(json.loads(Path(texts).read_text()), "document")
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps({
-    "first_query_s": round(first, 3), "first_query_cpu_s": round(cpu, 3), "query_ms": round(sorted(took)[10] * 1000, 1), "peak_mb": round(peak),
+    "first_query_s": round(first, 3), "first_query_cpu_s": round(cpu, 3),
+    "query_ms": round(sorted(took)[10] * 1000, 1), "peak_mb": round(peak),
     "imported": [name for name in ("torch", "transformers", "openvino") if name in sys.modules],
 }))
 """
