@@ -68,7 +68,7 @@ def nvim() -> int:
 def demo(repository: str = "", *options: str) -> int:
     """Index a repository and search it in a real Neovim; see ``demo.py``."""
     folder = _folder(repository)
-    python = environment.ensure(test=False)
+    python = environment.ensure(test=False, fast=True)
     _prepare(python, {})
     binary = tools.neovim()
     command = [str(python), str(PROJECT / ".ci/demo.py"), "--nvim", str(binary), *options, str(folder)]
@@ -111,11 +111,11 @@ def test(*arguments: str) -> int:
 
 
 def _prepare(python: Path, variables: Mapping[str, str]) -> None:
-    """Distil the static model of the configured transformer, once for each machine: seconds on two cores."""
+    """Choose what runs the configured model and distil its static one, once for each machine: half a minute."""
     command = [str(python), "-m", "auto_context.embed"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=_variables(variables), check=False)
     if done.returncode:
-        raise Failed("model_not_ready", "the static model could not be made; the line above says why")
+        raise Failed("model_not_ready", "the model could not be made ready; the line above says why")
     say(done.stdout.strip())
 
 

@@ -41,8 +41,10 @@ def clean_environment() -> dict[str, str]:
     return env | {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PYTHONNOUSERSITE": "1"}
 
 
-def ensure(*, test: bool) -> Path:
+def ensure(*, test: bool, fast: bool = False) -> Path:
     """Make ``.venv`` ready, with the test tools when ``test``, and return its Python.
+
+    With ``test`` or ``fast`` the quicker embedder is there as well, where it has a wheel.
 
     Raises:
         Failed: it cannot be made, a package cannot be installed, or the model's weights are not the published ones.
@@ -60,10 +62,22 @@ def ensure(*, test: bool) -> Path:
         _install(f"{PROJECT}[test]" if "test" in wanted else str(PROJECT), editable=True)
         # What is imported says more than what pip thinks it did.
         run([PYTHON, "-c", "import auto_context, pynvim, torch"], code="install_incomplete", env=clean_environment())
-        stamp |= {"here": here, "inputs": inputs, "extras": sorted(wanted)}
+        stamp = {"here": here, "inputs": inputs, "extras": sorted(wanted), "weights": stamp.get("weights")}
+    if (test or fast) and "openvino" not in stamp:
+        stamp["openvino"] = _install_fast()
     stamp["weights"] = _verified_weights(stamp.get("weights"))
     STAMP.write_text(json.dumps(stamp))
     return PYTHON
+
+
+def _install_fast() -> bool:
+    """The extra that runs the model faster, if there is one for this machine; torch does without."""
+    try:
+        _install(f"{PROJECT}[openvino]", editable=True)
+    except Failed as failure:
+        say(f"the model runs on torch: openvino is not to be had here ({failure.message})")
+        return False
+    return True
 
 
 def ensure_tool(name: str) -> Path:

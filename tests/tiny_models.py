@@ -7,7 +7,16 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, ModernBertConfig, ModernBertModel
+from transformers import (
+    BertConfig,
+    BertModel,
+    ModernBertConfig,
+    ModernBertModel,
+    MPNetConfig,
+    MPNetModel,
+    XLMRobertaConfig,
+    XLMRobertaModel,
+)
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 WORDS = [*SPECIAL, *re.findall(r"\S+", "query passage : red green blue heron basket upload retry login token the a of")]
@@ -41,7 +50,16 @@ def _network(kind: str) -> Any:
             "cls_token_id": 2,
             "sep_token_id": 3,
         }
+        # Windows much shorter than the texts, as the published one's 128 tokens are.
+        special |= {"local_attention": 8, "global_attn_every_n_layers": 2}
         return ModernBertModel(ModernBertConfig(**sizes, **special, intermediate_size=48, max_position_embeddings=64))
+    if kind == "xlm-roberta":
+        # As published: its padding is token 1, and its positions start behind it.
+        return XLMRobertaModel(
+            XLMRobertaConfig(**sizes, intermediate_size=64, max_position_embeddings=66, pad_token_id=1)
+        )
+    if kind == "mpnet":
+        return MPNetModel(MPNetConfig(**sizes, intermediate_size=64, max_position_embeddings=66, pad_token_id=1))
     return BertModel(BertConfig(**sizes, intermediate_size=64, max_position_embeddings=64))
 
 

@@ -15,6 +15,7 @@ M.levels = {
   config_invalid = 'warn',
   model_missing = 'error',
   model_invalid = 'error',
+  download_failed = 'warn',
   worker_down = 'warn',
   store_newer = 'error',
   store_damaged = 'error',

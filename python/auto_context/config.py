@@ -16,21 +16,25 @@ from auto_context.errors import AutoContextError
 
 FILE_NAME = "auto-context.toml"
 
+_WORDS = {"backend": ("auto", "torch", "openvino"), "precision": ("auto", "bf16", "fp32", "int8")}
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a user may set. Every field has a default that works."""
 
     model: str = "all-MiniLM-L6-v2"
-    """The embedding model: the bundled one, a folder, or a name in the local Hugging Face cache."""
+    """The embedding model: the bundled one, a folder, or a name on the Hugging Face hub, fetched once."""
     static_model: str = ""
-    """A ready-made static model: a folder, or a name in that cache. Empty: one distilled from ``model``."""
+    """A ready-made static model: a folder, or a name in the local model cache. Empty: one distilled from ``model``."""
     max_file_bytes: int = 1_048_576
     """Larger files are found by name only."""
     exclude: tuple[str, ...] = ()
     """Patterns as in .gitignore, left out of every index."""
+    backend: str = "auto"
+    """What runs the model: torch, openvino (an extra), or auto: the fastest here, measured once."""
     precision: str = "auto"
-    """Arithmetic of the embedder: auto (bf16 where the CPU computes it natively), bf16 or fp32."""
+    """Arithmetic of the embedder: auto (bf16 where the processor computes it natively), bf16, fp32 or int8 (torch)."""
     idle_minutes: int = 30
     """The service ends after this long without a request, a job or a lease."""
     memory_mb: int = 1500
@@ -91,6 +95,7 @@ def _checked(key: str, value: Any, origin: str) -> Any:
         raise AutoContextError("config_invalid", f"{origin}: {key} must be of type {type(default).__name__}")
     if type(value) is int and value <= 0:
         raise AutoContextError("config_invalid", f"{origin}: {key} must be positive")
-    if key == "precision" and value not in ("auto", "bf16", "fp32"):
-        raise AutoContextError("config_invalid", f"{origin}: precision must be auto, bf16 or fp32, not {value!r}")
+    if key in _WORDS and value not in _WORDS[key]:
+        known = f"{', '.join(_WORDS[key][:-1])} or {_WORDS[key][-1]}"
+        raise AutoContextError("config_invalid", f"{origin}: {key} must be {known}, not {value!r}")
     return value

@@ -141,14 +141,17 @@ def test_another_model_embeds_anew_and_is_never_mixed(open_engine: OpenEngine, s
     assert (back.embedded_chunks, back.embedded_paths) == (0, 0)
 
 
-def test_a_model_that_is_not_there_is_named_and_words_still_work(open_engine: OpenEngine, shop: Path) -> None:
+def test_a_model_that_is_not_there_is_named_and_words_still_work(
+    open_engine: OpenEngine, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # where nobody listens
     settings = Settings(model="nobody/has-this-model")
     worker = LocalWorker(settings, CACHE / "models")
     try:
         engine = open_engine(settings, worker=worker)
         with pytest.raises(AutoContextError) as caught:
             engine.update(shop)
-        assert caught.value.code == "model_missing"
+        assert caught.value.code == "download_failed"
         reply = ask(engine, shop, "RetryPolicy", wait_ms=1000)
         assert reply.legs["vector"] == "down"
         assert reply.hits[0].path == "src/uploads.py"

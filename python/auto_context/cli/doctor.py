@@ -75,9 +75,10 @@ def _print_models(body: dict[str, Any]) -> None:
         print(f"  {static['folder']}")
     else:
         print("static model: not there; the next `auto-context index` makes it")
-    print(f"embedder {embedder['backend']}, precision {embedder['precision']}")
+    print(f"embedder {embedder['backend']}, precision {embedder['precision']}, by {embedder['by']}")
     for measured in embedder["candidates"]:
-        print("  measured " + ", ".join(f"{name} {value}" for name, value in measured.items()))
+        named = f"{measured['backend']} {measured['precision']}"
+        print(f"  {named}: {measured['tokens_per_s']:.0f} tokens/s, cosine to fp32 {measured['cosine']:.4f}")
 
 
 def _short(model: dict[str, Any]) -> str:

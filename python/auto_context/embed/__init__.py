@@ -1,1 +1,1 @@
-"""Text into vectors: which model (``model``), what it reads (``compose``), running it (``encoder``, needs torch)."""
+"""Text into vectors: which model (``model``), what it reads (``compose``), running it (``encoder``)."""

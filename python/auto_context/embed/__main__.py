@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 from auto_context import config, paths
+from auto_context.embed.backend import choice, load, prepare_steps
+from auto_context.embed.download import fetch_steps
 from auto_context.embed.model import load_spec, locate_model
 from auto_context.embed.static import StaticModel, locate_static
 from auto_context.errors import AutoContextError
@@ -16,7 +18,7 @@ _INTERRUPTED = 130
 
 
 def main() -> int:
-    """Distil the static model unless it is there; say what was done. Returns the exit status."""
+    """Make ready what is not; say what was done. Returns the exit status."""
     try:
         sys.stdout.write(prepare(config.load(paths.config_dir()), paths.cache_dir() / "models") + "\n")
     except KeyboardInterrupt:
@@ -29,33 +31,36 @@ def main() -> int:
 
 
 def prepare(settings: config.Settings, cache_dir: Path) -> str:
-    """Make ready what the settings ask for.
+    """Make ready what the settings ask for: the model itself, what runs it, and the static model.
 
     Returns:
-        One line for a person: which static model, and what it took.
+        One line for a person: which, and what it took.
     """
+    began = time.monotonic()
+    for done, total in fetch_steps(settings.model):
+        _show(f"fetching {settings.model}", done / total if total else 0.0)
     spec = load_spec(locate_model(settings.model), cache_dir)
+    chosen = (settings.backend, settings.precision)
+    for _ in prepare_steps(spec, cache_dir, *chosen):
+        pass
+    run_by = choice(spec, cache_dir, *chosen)
+    said = f"{spec.name} runs on {run_by.backend} in {run_by.precision}"
     found = locate_static(settings, spec, cache_dir)
     if found is not None:
-        model = StaticModel.load(found)
-        return f"static model ready: {found} ({model.dim} dimensions)"
-    # torch, seconds of import: only when something is distilled.
+        return f"{said}; static model ready: {found} ({StaticModel.load(found).dim} dimensions)"
+    # numpy's and torch's seconds of import: only when something is distilled.
     from auto_context.embed.distil import distil_steps  # noqa: PLC0415
-    from auto_context.embed.encoder import Encoder  # noqa: PLC0415
+    from auto_context.embed.encoder import Encoder, drain  # noqa: PLC0415
 
-    began = time.monotonic()
-    steps = distil_steps(Encoder(spec, settings.precision), cache_dir, _show)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return f"static model distilled from {spec.name} in {time.monotonic() - began:.0f} s: {end.value}"
+    with Encoder(spec, load(spec, cache_dir, *chosen)) as encoder:
+        made = drain(distil_steps(encoder, cache_dir, lambda share: _show("distilling the static model", share)))
+    return f"{said}; static model distilled in {time.monotonic() - began:.0f} s: {made}"
 
 
-def _show(share: float) -> None:
+def _show(what: str, share: float) -> None:
     """The share done, rewritten on one line of a terminal; nothing elsewhere."""
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        sys.stderr.write("\r\033[K" if share >= 1 else f"\rdistilling the static model {share:.0%}")
+        sys.stderr.write("\r\033[K" if share >= 1 else f"\r\033[K{what} {share:.0%}")
         sys.stderr.flush()
 
 

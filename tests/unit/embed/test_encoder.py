@@ -15,12 +15,18 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import AutoModel
 
-from auto_context.embed.encoder import Encoder, batches, pool
+from auto_context.embed.encoder import Encoder, batches
 from auto_context.embed.model import load_spec, locate_model
+from auto_context.embed.torch_backend import TorchBackend, pool
 from auto_context.errors import AutoContextError
 
 MakeModel = Callable[..., Path]
 TEXTS = ["the red heron", "basket", "retry the upload of a token", "login", "green blue " * 20, ""]
+
+
+def encoder_of(folder: Path, cache_dir: Path) -> Encoder:
+    spec = load_spec(folder, cache_dir)
+    return Encoder(spec, TorchBackend(spec, "fp32"))
 
 
 def reference(folder: Path, texts: list[str], pooling: str, max_length: int) -> np.ndarray[Any, Any]:
@@ -44,7 +50,7 @@ def test_batches_with_padding_give_what_one_at_a_time_gives(
     make_model: MakeModel, tmp_path: Path, kind: str, flag: str, pooling: str
 ) -> None:
     folder = make_model(kind, pooling=flag)
-    vectors = Encoder(load_spec(folder, tmp_path), "fp32").encode(TEXTS, "document")
+    vectors = encoder_of(folder, tmp_path).encode(TEXTS, "document")
     assert vectors.dtype == np.float32
     assert vectors.shape == (len(TEXTS), 32)
     np.testing.assert_allclose(vectors, reference(folder, TEXTS, pooling, 64), atol=1e-4)
@@ -53,7 +59,7 @@ def test_batches_with_padding_give_what_one_at_a_time_gives(
 
 def test_the_last_token_is_the_last_of_each_text(make_model: MakeModel, tmp_path: Path) -> None:
     folder = make_model(pooling="lasttoken")
-    vectors = Encoder(load_spec(folder, tmp_path), "fp32").encode(TEXTS, "document")
+    vectors = encoder_of(folder, tmp_path).encode(TEXTS, "document")
     np.testing.assert_allclose(vectors, reference(folder, TEXTS, "lasttoken", 64), atol=1e-4)
 
 
@@ -66,7 +72,7 @@ def test_weighted_mean_counts_later_tokens_more() -> None:
 def test_prompts_precede_what_they_are_for(make_model: MakeModel, tmp_path: Path) -> None:
     prompts = {"prompts": {"query": "query : ", "document": "passage : "}}
     folder = make_model(files={"config_sentence_transformers.json": prompts})
-    encoder = Encoder(load_spec(folder, tmp_path), "fp32")
+    encoder = encoder_of(folder, tmp_path)
     for kind, prefix in (("query", "query : "), ("document", "passage : ")):
         expected = reference(folder, [prefix + "red heron"], "mean", 64)
         np.testing.assert_allclose(encoder.encode(["red heron"], kind), expected, atol=1e-4)  # type: ignore[arg-type]  # both are kinds
@@ -75,20 +81,20 @@ def test_prompts_precede_what_they_are_for(make_model: MakeModel, tmp_path: Path
 def test_text_is_cut_at_the_models_length_and_lowered_when_it_asks(make_model: MakeModel, tmp_path: Path) -> None:
     files = {"sentence_bert_config.json": {"max_seq_length": 6, "do_lower_case": True}}
     folder = make_model(files=files)
-    encoder = Encoder(load_spec(folder, tmp_path), "fp32")
+    encoder = encoder_of(folder, tmp_path)
     long, short = encoder.encode(["RED green blue heron basket upload", "red green blue heron"], "document")
     np.testing.assert_allclose(long, short, atol=1e-5)
 
 
 def test_nothing_gives_nothing_and_odd_text_gives_a_vector(make_model: MakeModel, tmp_path: Path) -> None:
-    encoder = Encoder(load_spec(make_model(), tmp_path), "fp32")
+    encoder = encoder_of(make_model(), tmp_path)
     assert encoder.encode([], "document").shape == (0, 32)
     assert np.isfinite(encoder.encode(["\udcff", "\0", "  ", "e\u0301"], "document")).all()
 
 
 def test_steps_are_small_and_keep_the_order(make_model: MakeModel, tmp_path: Path) -> None:
-    encoder = Encoder(load_spec(make_model(), tmp_path), "fp32")
-    encoder._step_tokens = 16
+    encoder = encoder_of(make_model(), tmp_path)
+    encoder._lane_tokens = 8
     steps, texts = encoder.encode_steps(TEXTS * 3, "document"), 0
     while True:
         try:
@@ -97,7 +103,7 @@ def test_steps_are_small_and_keep_the_order(make_model: MakeModel, tmp_path: Pat
             vectors = end.value
             break
         texts += 1
-    assert texts >= 9
+    assert texts >= 9 // encoder._backend.lanes
     np.testing.assert_allclose(vectors[: len(TEXTS)], vectors[-len(TEXTS) :], atol=1e-5)
 
 
@@ -116,7 +122,7 @@ def test_batches_hold_texts_of_like_length_within_the_budget() -> None:
 
 def test_bf16_points_where_fp32_points(make_model: MakeModel, tmp_path: Path) -> None:
     spec = load_spec(make_model(), tmp_path)
-    coarse, fine = Encoder(spec, "bf16"), Encoder(spec, "fp32")
+    coarse, fine = (Encoder(spec, TorchBackend(spec, precision)) for precision in ("bf16", "fp32"))
     assert (coarse.precision, fine.precision) == ("bf16", "fp32")
     cosine = (coarse.encode(TEXTS, "document") * fine.encode(TEXTS, "document")).sum(1)
     assert cosine.min() > 0.999
@@ -128,7 +134,7 @@ def test_weights_that_lack_a_part_are_refused(make_model: MakeModel, tmp_path: P
     del weights["encoder.layer.1.output.dense.weight"]
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
     with pytest.raises(AutoContextError) as caught:
-        Encoder(load_spec(folder, tmp_path), "fp32")
+        encoder_of(folder, tmp_path)
     assert caught.value.code == "model_invalid"
     assert "encoder.layer.1.output.dense.weight" in caught.value.message
 
@@ -138,20 +144,20 @@ def test_broken_files_are_refused_with_a_code(make_model: MakeModel, tmp_path: P
     folder = make_model()
     (folder / name).write_bytes(b"\x00" * 64)
     with pytest.raises(AutoContextError) as caught:
-        Encoder(load_spec(folder, tmp_path), "fp32")
+        encoder_of(folder, tmp_path)
     assert caught.value.code == "model_invalid"
 
 
 def test_a_width_that_is_not_the_models_is_refused(make_model: MakeModel, tmp_path: Path) -> None:
     spec = dataclasses.replace(load_spec(make_model(), tmp_path), dim=16)
     with pytest.raises(AutoContextError) as caught:
-        Encoder(spec, "fp32").encode(["red"], "document")
+        Encoder(spec, TorchBackend(spec, "fp32")).encode(["red"], "document")
     assert caught.value.code == "model_invalid"
 
 
 def test_the_bundled_model_gives_what_plain_transformers_gives(tmp_path: Path) -> None:
     folder = locate_model("all-MiniLM-L6-v2")
-    encoder = Encoder(load_spec(folder, tmp_path), "fp32")
+    encoder = encoder_of(folder, tmp_path)
     texts = [
         "log a user in with name and password",
         "def authenticate(username, secret): return check_hash(username, secret)",

@@ -1,0 +1,124 @@
+"""The model run by OpenVINO, from a converted copy in the cache. Neither torch nor transformers is imported.
+
+A copy is a folder named by the model's fingerprint, the precision and OpenVINO's version. It holds the converted
+network (``model.xml``, ``model.bin``), what OpenVINO compiled of it for this processor, and ``made.json``, checksums of
+the others: when one differs the copy is made again. Making one needs torch (``embed.prepare``, a process of its own).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import threading
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from auto_context.embed.backend import MAX_LANES, Array, Vectors
+from auto_context.embed.environment import cores, import_openvino, version_of
+from auto_context.embed.model import ModelSpec
+
+_TOKENS = {"bf16": 384, "fp32": 192}
+"""Tokens one thread takes through a 6-layer MiniLM in about 40 ms."""
+_HINTS = {"bf16": "bf16", "fp32": "f32"}
+MANIFEST = "made.json"
+_READ_BYTES = 1 << 20
+
+
+class OpenVinoBackend:
+    """See ``Backend``. One stream of one thread for each lane, and one more for a query beside them.
+
+    Args:
+        copy: a folder for which ``whole`` is true.
+        precision: ``bf16`` or ``fp32``.
+    """
+
+    name = "openvino"
+
+    def __init__(self, copy: Path, precision: str) -> None:
+        self.precision = precision
+        self.lanes = min(cores(), MAX_LANES)
+        self.tokens = _TOKENS[precision]
+        self.parameters = int(_manifest(copy).get("parameters") or 0)
+        self._compiled = compile_copy(copy, precision, self.lanes + 1)
+        self._own = threading.local()
+
+    def run(self, ids: Array, mask: Array) -> Vectors:
+        """See ``Backend``. An infer request serves one thread."""
+        if not hasattr(self._own, "request"):
+            self._own.request = self._compiled.create_infer_request()
+        request = self._own.request
+        request.infer([ids, mask])
+        vectors: Vectors = np.array(request.get_output_tensor(0).data, np.float32)
+        return vectors
+
+
+def copy_folder(spec: ModelSpec, precision: str, cache_dir: Path) -> Path:
+    """Where the converted copy of a model is, or will be."""
+    return cache_dir / f"openvino-{spec.fingerprint[:16]}-{precision}-{version_of('openvino')}"
+
+
+def whole(copy: Path) -> bool:
+    """Whether all of a copy is there, undamaged."""
+    sums = _manifest(copy).get("files")
+    if not isinstance(sums, dict) or not {"model.xml", "model.bin"} <= sums.keys():
+        return False
+    try:
+        return all(checksum(copy / name) == value for name, value in sums.items())
+    except OSError:
+        return False
+
+
+def compile_copy(copy: Path, precision: str, streams: int) -> Any:
+    """OpenVINO's compiled model. What it compiles it keeps in the copy, and does not check when it reads it again."""
+    openvino = import_openvino()
+    options = {
+        "INFERENCE_PRECISION_HINT": _HINTS[precision],
+        "NUM_STREAMS": streams,
+        "INFERENCE_NUM_THREADS": streams,
+        "ENABLE_CPU_PINNING": False,  # others use these cores too
+        "CACHE_DIR": str(copy / "compiled"),
+    }
+    compiled = openvino.Core().compile_model(str(copy / "model.xml"), "CPU", options)
+    _seal(copy)
+    return compiled
+
+
+def write_manifest(copy: Path, parameters: int) -> None:
+    """Write down what a copy holds now."""
+    files = [path for path in copy.rglob("*") if path.is_file() and path.name != MANIFEST]
+    sums = {str(path.relative_to(copy)): checksum(path) for path in files}
+    handle, temporary = tempfile.mkstemp(dir=copy.parent)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump({"parameters": parameters, "files": sums}, file)
+    os.replace(temporary, copy / MANIFEST)
+
+
+def checksum(path: Path) -> int:
+    """CRC-32 of a file: against damage, at 4 GB/s."""
+    value = 0
+    with open(path, "rb") as file:
+        while data := file.read(_READ_BYTES):
+            value = zlib.crc32(data, value)
+    return value
+
+
+def _seal(copy: Path) -> None:
+    """Add what was compiled just now to the manifest. Best effort: without it the same is compiled again."""
+    known = _manifest(copy)
+    blobs = {str(path.relative_to(copy)) for path in (copy / "compiled").glob("*")}
+    with contextlib.suppress(OSError):
+        if not blobs <= known.get("files", {}).keys():
+            write_manifest(copy, int(known.get("parameters") or 0))
+
+
+def _manifest(copy: Path) -> dict[str, Any]:
+    try:
+        data = json.loads((copy / MANIFEST).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}

@@ -1,0 +1,277 @@
+"""Every way of running a model gives the same vectors, from any thread; which one is used is measured once."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer
+from transformers import AutoModel
+
+from auto_context.chunk import chunk
+from auto_context.embed import backend, openvino_backend
+from auto_context.embed.backend import Choice, choice, describe, load, prepare_steps, remember
+from auto_context.embed.compose import chunk_text, path_text
+from auto_context.embed.encoder import Encoder, batches, drain, padded
+from auto_context.embed.model import ModelSpec, load_spec, locate_model
+from auto_context.errors import AutoContextError
+
+MakeModel = Callable[..., Path]
+TEXTS = ["the red heron", "basket", "retry the upload of a token", "login", "green blue " * 12, ""]
+SOURCES = sorted(Path(backend.__file__).parent.parent.rglob("*.py"))
+STRACE = shutil.which("strace")
+RUN = """
+import sys
+from pathlib import Path
+from auto_context.embed.backend import load
+from auto_context.embed.encoder import Encoder
+from auto_context.embed.model import load_spec
+folder, cache, backend = sys.argv[1:]
+spec = load_spec(Path(folder), Path(cache))
+encoder = Encoder(spec, load(spec, Path(cache), backend, "fp32"))
+encoder.encode(["red heron"], "query")
+print(encoder.backend, [name for name in ("torch", "transformers", "openvino_telemetry") if sys.modules.get(name)])
+"""
+
+
+def reference(spec: ModelSpec, texts: list[str]) -> np.ndarray[Any, Any]:
+    """One text at a time, no padding, fp32, plain transformers."""
+    network = AutoModel.from_pretrained(spec.folder, local_files_only=True).eval()
+    tokenizer = Tokenizer.from_file(str(spec.folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(spec.max_length)
+    rows = []
+    for text in texts:
+        ids = torch.tensor([tokenizer.encode(text).ids])
+        with torch.inference_mode():
+            hidden = network(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[0]
+        row = {"mean": hidden.mean(0), "cls": hidden[0], "lasttoken": hidden[-1]}[spec.pooling]
+        rows.append((row / row.norm()).numpy())
+    return np.stack(rows)
+
+
+def opened(folder: Path, cache_dir: Path, name: str, precision: str = "fp32") -> Encoder:
+    spec = load_spec(folder, cache_dir)
+    return Encoder(spec, load(spec, cache_dir, name, precision))
+
+
+@pytest.mark.parametrize("name", ["torch", "openvino"])
+@pytest.mark.parametrize(
+    ("kind", "pooling"),
+    [
+        ("bert", "mean_tokens"),  # MiniLM
+        ("bert", "cls_token"),  # bge
+        ("xlm-roberta", "mean_tokens"),  # multilingual-e5
+        ("mpnet", "mean_tokens"),
+        ("modernbert", "cls_token"),  # gte-modernbert-base
+        ("bert", "lasttoken"),
+    ],
+)
+def test_each_kind_of_model_gives_what_plain_transformers_gives(
+    make_model: MakeModel, tmp_path: Path, kind: str, pooling: str, name: str
+) -> None:
+    prompts = {"prompts": {"query": "query : ", "passage": "passage : "}}
+    encoder = opened(
+        make_model(kind, pooling=pooling, files={"config_sentence_transformers.json": prompts}), tmp_path, name
+    )
+    for what, prefix in (("query", "query : "), ("document", "passage : ")):
+        expected = reference(encoder.spec, [prefix + text for text in TEXTS])
+        np.testing.assert_allclose(encoder.encode(TEXTS, what), expected, atol=1e-4)  # type: ignore[arg-type]  # both are kinds
+
+
+@pytest.mark.parametrize("name", ["torch", "openvino"])
+def test_a_query_beside_the_bulk_gets_its_own_vector(make_model: MakeModel, tmp_path: Path, name: str) -> None:
+    encoder = opened(make_model(), tmp_path, name)
+    alone = [encoder.encode([text], "query") for text in TEXTS]
+    bulk = encoder.encode(TEXTS * 40, "document")
+    done, wrong = threading.Event(), []
+
+    def ask() -> None:
+        asked = 0
+        while not done.is_set() or asked < len(TEXTS):
+            found = encoder.encode([TEXTS[asked % len(TEXTS)]], "query")
+            wrong.extend([asked] * int(not np.allclose(found, alone[asked % len(TEXTS)], atol=1e-5)))
+            asked += 1
+
+    others = [threading.Thread(target=ask) for _ in range(2)]
+    for other in others:
+        other.start()
+    together = [encoder.encode(TEXTS * 40, "document") for _ in range(4)]
+    done.set()
+    for other in others:
+        other.join()
+    assert wrong == []
+    for found in together:
+        np.testing.assert_allclose(found, bulk, atol=1e-5)
+
+
+def test_a_hurried_step_is_a_quarter_on_one_thread(make_model: MakeModel, tmp_path: Path) -> None:
+    encoder = opened(make_model(), tmp_path, "torch")
+    texts = ["red green blue heron basket"] * 400
+    plain, steps = steps_of(encoder, texts)
+    encoder.hurry = True
+    hurried, more = steps_of(encoder, texts)
+    assert 3.5 <= more / steps / encoder._backend.lanes <= 5
+    np.testing.assert_allclose(plain, hurried, atol=1e-5)
+
+
+def steps_of(encoder: Encoder, texts: list[str]) -> tuple[np.ndarray[Any, Any], int]:
+    running, count = encoder.encode_ids_steps(drain(encoder.tokenise_steps(texts, "document"))), 0
+    while True:
+        try:
+            next(running)
+        except StopIteration as end:
+            return end.value, count
+        count += 1
+
+
+def test_padding_is_below_a_twentieth_on_real_code_and_its_paths(tmp_path: Path) -> None:
+    texts = [path_text(str(path)) for path in SOURCES]
+    for path in SOURCES:
+        text = path.read_text()
+        cut = chunk(text, "python")
+        texts += [chunk_text(text, part, "python", cut.symbols) for part in cut.chunks]
+    encoder = opened(locate_model("all-MiniLM-L6-v2"), tmp_path, "torch")
+    rows = drain(encoder.tokenise_steps(texts, "document"))
+    lengths = [padded(len(row), encoder.spec.max_length) for row in rows]
+    area = sum(max(lengths[at] for at in batch) * len(batch) for batch in batches(lengths, encoder._lane_tokens))
+    assert area < sum(map(len, rows)) / 0.95
+
+
+@pytest.mark.parametrize(("name", "precision", "least"), [("torch", "int8", 0.95), ("openvino", "fp32", 0.99999)])
+def test_the_bundled_model_in_other_arithmetic(tmp_path: Path, name: str, precision: str, least: float) -> None:
+    folder = locate_model("all-MiniLM-L6-v2")
+    texts = [text[:900] for path in SOURCES[:40] if (text := path.read_text())]
+    exact = opened(folder, tmp_path, "torch").encode(texts, "document")
+    other = opened(folder, tmp_path, name, precision)
+    assert (other.backend, other.precision) == (name, precision)
+    assert (other.encode(texts, "document") * exact).sum(1).min() >= least
+
+
+def test_a_converted_model_needs_no_torch_and_a_damaged_one_is_converted_again(
+    make_model: MakeModel, tmp_path: Path
+) -> None:
+    folder, cache = make_model(), tmp_path / "cache"
+    expected = opened(folder, cache, "openvino").encode(TEXTS, "document")
+    spec = load_spec(folder, cache)
+    copy = openvino_backend.copy_folder(spec, "fp32", cache)
+    assert {path.name for path in copy.iterdir()} == {"model.xml", "model.bin", "compiled", "made.json"}
+    assert run(folder, cache, "openvino") == "openvino []"
+    assert list(prepare_steps(spec, cache, "openvino", "fp32")) == []  # nothing to wait for
+    blob = str(next((copy / "compiled").iterdir()).relative_to(copy))
+    for name, damage in (("model.bin", b"short"), ("made.json", b"{"), (blob, b"\0" * 4096), ("model.xml", None)):
+        path = copy / name
+        path.unlink()
+        if damage is not None:
+            path.write_bytes(damage)
+        assert not openvino_backend.whole(copy)
+        np.testing.assert_allclose(opened(folder, cache, "openvino").encode(TEXTS, "document"), expected, atol=1e-5)
+        assert openvino_backend.whole(copy)
+    assert [path.name for path in cache.iterdir() if path.name.startswith("openvino")] == [copy.name]
+
+
+def run(folder: Path, cache: Path, name: str) -> str:
+    command = [sys.executable, "-c", RUN, str(folder), str(cache), name]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_the_fastest_that_is_near_enough_is_chosen_once(make_model: MakeModel, tmp_path: Path) -> None:
+    spec = load_spec(make_model(), tmp_path)
+    first = load(spec, tmp_path)
+    told = describe(spec, tmp_path)
+    assert {(item["backend"], item["precision"]) for item in told["candidates"]} >= {
+        ("torch", "fp32"),
+        ("openvino", first.precision),
+    }
+    assert (told["backend"], told["precision"]) == (first.name, first.precision)
+    near = [item for item in told["candidates"] if item["cosine"] >= 0.999]
+    assert max(near, key=lambda item: item["tokens_per_s"])["backend"] == first.name
+    assert told["by"] == "measurement"
+    assert told["measured_at"]
+    assert list(prepare_steps(spec, tmp_path, "auto", "auto")) == []
+    kept = next(tmp_path.glob("backend-*.json"))
+    for nonsense in ("", "[]", '{"machine": []}', kept.read_text().replace("measured_at", "measured_when")):
+        before = kept.read_text()
+        kept.write_text(nonsense)
+        assert describe(spec, tmp_path)["by"] == "default"
+        kept.write_text(before)
+
+
+def test_what_is_quick_and_wrong_is_never_chosen(make_model: MakeModel, tmp_path: Path) -> None:
+    spec = load_spec(make_model(), tmp_path)
+    rows = [("torch", "fp32", 10.0, 1.0), ("torch", "bf16", 20.0, 0.9999), ("openvino", "bf16", 90.0, 0.9989)]
+    keys = ("backend", "precision", "tokens_per_s", "cosine")
+    remember(spec, tmp_path, Choice("", "", tuple(dict(zip(keys, row, strict=True)) for row in rows), "2026-01-01"))
+    assert chosen(spec, tmp_path) == ("torch", "bf16")
+    assert chosen(spec, tmp_path, precision="fp32") == ("torch", "fp32")
+    assert chosen(spec, tmp_path, precision="int8") == ("torch", "int8")
+    assert chosen(spec, tmp_path, "openvino", "bf16") == ("openvino", "bf16")
+    assert describe(spec, tmp_path, "openvino", "fp32")["by"] == "settings"
+
+
+def chosen(spec: ModelSpec, cache: Path, name: str = "auto", precision: str = "auto") -> tuple[str, str]:
+    found = choice(spec, cache, name, precision)
+    return found.backend, found.precision
+
+
+def test_another_machine_measures_for_itself(
+    make_model: MakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = load_spec(make_model(), tmp_path)
+    remember(spec, tmp_path, Choice("", "", (), "2026-01-01"))
+    assert describe(spec, tmp_path)["measured_at"] == "2026-01-01"
+    monkeypatch.setattr(backend, "processor", lambda: "another")
+    assert describe(spec, tmp_path)["measured_at"] == ""
+
+
+def test_what_cannot_be_had_is_said_with_a_hint(
+    make_model: MakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = load_spec(make_model(), tmp_path)
+    with pytest.raises(AutoContextError) as caught:
+        load(spec, tmp_path, "openvino", "int8")
+    assert caught.value.code == "config_invalid"
+    monkeypatch.setattr(backend, "has_openvino", lambda: False)
+    with pytest.raises(AutoContextError) as caught:
+        load(spec, tmp_path, "openvino")
+    assert "auto-context[openvino]" in caught.value.hint
+    assert ("openvino", "fp32") not in backend.candidates()
+
+
+def test_a_model_that_cannot_be_converted_is_refused_with_its_reason(make_model: MakeModel, tmp_path: Path) -> None:
+    folder = make_model()
+    (folder / "model.safetensors").write_bytes(b"\0" * 64)
+    for name in ("openvino", "auto"):
+        with pytest.raises(AutoContextError) as caught:
+            opened(folder, tmp_path, name)
+        assert caught.value.code == "model_invalid"
+        assert str(folder) in caught.value.message
+
+
+@pytest.mark.skipif(STRACE is None, reason="strace is not installed: that nothing connects was NOT checked")
+@pytest.mark.parametrize("name", ["torch", "openvino"])
+def test_no_backend_opens_a_connection(make_model: MakeModel, tmp_path: Path, name: str) -> None:
+    folder, log = make_model(), tmp_path / "calls"
+    # Both times: while it is converted, and from the cache.
+    for _ in range(2):
+        assert traced([sys.executable, "-c", RUN, str(folder), str(tmp_path), name], log) == []
+
+
+@pytest.mark.skipif(STRACE is None, reason="strace is not installed: the test above could not be trusted")
+def test_a_connection_would_be_seen(tmp_path: Path) -> None:
+    connect = "import socket; socket.socket(socket.AF_INET).connect_ex(('127.0.0.1', 9))"
+    assert traced([sys.executable, "-c", connect], tmp_path / "calls")
+
+
+def traced(command: list[str], log: Path) -> list[str]:
+    """The calls of a command and its children that concern the internet."""
+    trace = [str(STRACE), "-f", "-qq", "-e", "trace=socket,connect,sendto", "-o", str(log)]
+    subprocess.run([*trace, *command], check=True, capture_output=True, env={**os.environ, "CI": ""})
+    return [line for line in log.read_text().splitlines() if "AF_INET" in line]
