@@ -145,7 +145,7 @@ def test_padding_is_below_a_twentieth_on_real_code_and_its_paths(tmp_path: Path)
     assert area < sum(map(len, rows)) / 0.95
 
 
-@pytest.mark.parametrize(("name", "precision", "least"), [("torch", "int8", 0.95), ("openvino", "fp32", 0.99999)])
+@pytest.mark.parametrize(("name", "precision", "least"), [("torch", "int8", 0.94), ("openvino", "fp32", 0.99999)])
 def test_the_bundled_model_in_other_arithmetic(tmp_path: Path, name: str, precision: str, least: float) -> None:
     folder = locate_model("all-MiniLM-L6-v2")
     texts = [text[:900] for path in SOURCES[:40] if (text := path.read_text())]
