@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from auto_context.engine import REFRESH_AFTER_S, Engine, Options
+from auto_context.engine import Engine, Options
+from auto_context.engine.engine import REFRESH_AFTER_S
 from auto_context.engine.pace import Pace
 from auto_context.errors import AutoContextError
 from auto_context.types import Progress, SearchRequest
@@ -232,7 +233,7 @@ def test_an_old_view_is_refreshed_behind_the_answer_but_not_by_every_search(
     paths(engine, shop / "src", "basket")
     assert refreshed == []
     real = time.time
-    monkeypatch.setattr("auto_context.engine.time.time", lambda: real() + REFRESH_AFTER_S + 1)
+    monkeypatch.setattr("auto_context.engine.engine.time.time", lambda: real() + REFRESH_AFTER_S + 1)
     paths(engine, shop / "src", "basket")
     paths(engine, shop, "basket")
     assert refreshed == [(shop, 0.0)]
@@ -256,7 +257,7 @@ def test_the_home_folder_and_very_large_trees_ask_first(
         engine.update(shop)
     assert caught.value.code == "too_large"
     monkeypatch.undo()
-    monkeypatch.setattr("auto_context.engine.MANY_FILES", 3)
+    monkeypatch.setattr("auto_context.engine.engine.MANY_FILES", 3)
     with pytest.raises(AutoContextError) as caught:
         engine.update(shop)
     assert caught.value.code == "too_large"

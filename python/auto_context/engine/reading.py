@@ -30,6 +30,8 @@ Words = tuple[Document, str, list[tuple[str, str, str]]]
 _HASH_BATCH, _DERIVE_BATCH = 256, 128
 _BATCH_FILES, _BATCH_BYTES = 64, 1 << 19
 """One call reads this much at most: small enough to share the work evenly, large enough to commit seldom."""
+_LAST_BATCHES, _LEAST_BYTES = 16, 1 << 16
+"""A batch is no larger than this part of what is left, unless it is small anyway."""
 _FIRST_WORDS, _MOST_WORDS = 64, 2_048
 """Documents of one commit of the lexical index: the first become searchable at once, later ones cost less together."""
 _RACY_NS = 50_000_000
@@ -105,14 +107,16 @@ class Reading:
             yield
 
     def _batched(self, paths: Sequence[str]) -> Iterator[list[str]]:
-        """Batches of about equal work."""
+        """Batches of about equal work, smaller ones towards the end so that all readers end together."""
         batch: list[str] = []
         size = 0
+        left = sum(self._stats.get(path, (0, 0, 0))[0] for path in paths)
         for path in paths:
             batch.append(path)
             size += self._stats.get(path, (0, 0, 0))[0]
-            if len(batch) >= _BATCH_FILES or size >= _BATCH_BYTES:
+            if len(batch) >= _BATCH_FILES or size >= max(_LEAST_BYTES, min(_BATCH_BYTES, left // _LAST_BATCHES)):
                 yield batch
+                left -= size
                 batch, size = [], 0
         if batch:
             yield batch

@@ -138,6 +138,9 @@ class Update:
         with self.repository.lock:
             self.worktree.touch(self.repository.sidecar)
         if self._options.tier == "all":
+            # From here on everything is searchable; the history of a large repository takes seconds.
+            self._measure()
+            self._meter.enter("embed")
             with self._stage("history"):
                 follow_head(self.worktree, self.repository.sidecar, self.root, self._calls)
             self._embed(self.repository.vector.missing(self.worktree.view))

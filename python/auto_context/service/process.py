@@ -106,6 +106,7 @@ def run(data_dir: Path) -> int:
         signal.signal(number, lambda *_: stop())
     ended = threading.Event()
     threading.Thread(target=_look_after, args=(service, settings.idle_minutes * 60.0, stop, ended), daemon=True).start()
+    worker.warm()
     threading.Thread(target=service.engine.warm, name="warm", daemon=True).start()
     log.info("service %s listens on %s", __version__, stem.with_suffix(".sock"))
     try:

@@ -1,0 +1,395 @@
+"""The engine itself: all stores of a data folder, and what can be asked of them."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from auto_context import paths
+from auto_context.config import Settings
+from auto_context.engine import views
+from auto_context.engine.context import Context
+from auto_context.engine.examination import examine
+from auto_context.engine.query_vectors import QueryVectors
+from auto_context.engine.repository import Repository
+from auto_context.engine.search import Queries, Search
+from auto_context.engine.similar import similar
+from auto_context.engine.static_queries import StaticQueries
+from auto_context.engine.stores import Stores
+from auto_context.engine.update import Options, Update, count_reasons
+from auto_context.engine.upkeep import Upkeep
+from auto_context.engine.work import LocalWorker, Worker
+from auto_context.errors import AutoContextError
+from auto_context.paths import private_dir
+from auto_context.source import Root, current_ref, discover, relative_path, resolve_root
+from auto_context.types import (
+    ContextReply,
+    ContextRequest,
+    Pruned,
+    RepositoryStatus,
+    SearchReply,
+    SearchRequest,
+    SimilarReply,
+    SimilarRequest,
+    UpdateReport,
+    Vacuumed,
+)
+
+MANY_FILES = 20_000
+"""A first index of more files than this wants to be confirmed."""
+
+REFRESH_AFTER_S = 30.0
+"""A search of a view that was last compared with its files longer ago has that done, behind its answer."""
+
+_AFTER_UPDATE_S = 0.5
+
+Refresh = Callable[[Path, float], None]
+
+
+class Engine:
+    """All indexes of one data folder. Thread-safe; only one process at a time may hold a data folder open.
+
+    Args:
+        data_dir: where indexes live; made when missing.
+        settings: the user's.
+        worker: runs the heavy work; a thread of this process when None. The caller closes what it passes.
+        refresh: told (root, seconds) when a search meets a view that is not of the branch checked out now, is older
+            than half a minute, or has vectors of another model: to bring it up to date within that time. Without it
+            the engine follows a branch itself, in the searching thread, and leaves the rest to its caller.
+        cache_dir: where models made ready are; the user's by default.
+        clock: seconds since the epoch, by which things grow old.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        settings: Settings,
+        worker: Worker | None = None,
+        refresh: Refresh | None = None,
+        cache_dir: Path | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._own_worker = LocalWorker(settings, cache_dir) if worker is None else None
+        self._worker: Worker = worker or self._own_worker  # type: ignore[assignment]  # one of the two is there
+        self._refresh = refresh
+        self._stores = Stores(private_dir(data_dir) / "stores", clock)
+        self._upkeep = Upkeep(self._stores, settings, clock)
+        self._roots: dict[str, Root] = {}
+        self._refreshed_at: dict[Path, float] = {}
+        self._query_vectors = QueryVectors(self._worker)
+        self._cache_dir = cache_dir or paths.cache_dir() / "models"
+        self._static_queries = StaticQueries(settings, self._cache_dir)
+
+    def close(self) -> None:
+        """Close every store, and the worker if it is the engine's own."""
+        self._upkeep.close()
+        if self._own_worker is not None:
+            self._own_worker.close()
+        self._stores.close()
+
+    def warm(self) -> None:
+        """Load what the first search needs, if it is there: the static model."""
+        self._static_queries.load()
+
+    def examine(self) -> dict[str, Any]:
+        """Python, packages, models, stores and settings, for a person who wonders."""
+        return examine(self._settings, self._cache_dir, self._stores.folder)
+
+    def shed(self) -> None:
+        """Let go of what can be made again: caches, writers, repositories that nobody used for ten minutes."""
+        self._query_vectors.forget()
+        self._stores.shed()
+
+    def repository_key(self, root: Path) -> str:
+        """The identity of the store a folder belongs to; updates of one key take turns.
+
+        Raises:
+            AutoContextError: ``path_missing``, ``bare_repository``, ``git_failed``.
+        """
+        return self._root(root).store_identity
+
+    def check(self, root: Path, *, confirmed: bool) -> None:
+        """Refuse what a person should be asked about first.
+
+        Raises:
+            AutoContextError: ``too_large`` for the home folder, anything above it, or a tree of over 20,000 files that
+                has no index yet, unless confirmed; and what ``repository_key`` raises.
+        """
+        resolved = self._root(root)
+        if confirmed or self._indexed(resolved) is not None:
+            return
+        home = os.path.realpath(Path.home())
+        if home == str(resolved.top) or home.startswith(str(resolved.top).rstrip("/") + "/"):
+            raise AutoContextError("too_large", f"{resolved.top} is or holds the home folder")
+        count = 0
+        for batch in discover(resolved, self._settings):
+            count += len(batch)
+            if count > MANY_FILES:
+                raise AutoContextError("too_large", f"{resolved.top} has more than {MANY_FILES:,} files")
+
+    def update(
+        self,
+        root: Path,
+        *,
+        force: bool = False,
+        confirmed: bool = False,
+        options: Options = Options(),  # noqa: B008 - a frozen record
+    ) -> UpdateReport:
+        """Bring the whole view of a folder's worktree up to date, in this thread.
+
+        Args:
+            root: any folder in the worktree.
+            force: read every file again.
+            confirmed: index even the home folder or a very large tree.
+            options: how far to go, what first, and who is told.
+
+        Raises:
+            AutoContextError: ``cancelled``, ``git_busy``, ``too_large``, faults of the store, the model and the path.
+        """
+        self._roots.pop(str(root), None)
+        self.check(root, confirmed=confirmed)
+        resolved = self._root(root)
+        opened = [path for path in map(functools.partial(_inside, resolved), options.open_paths) if path]
+        options = replace(options, open_paths=opened)
+        report = Update(self._open(resolved), resolved, self._worker, self._settings, options).full(force=force)
+        if self._refresh is None:
+            self.collect(_AFTER_UPDATE_S)
+        return report
+
+    def update_paths(
+        self,
+        root: Path,
+        paths: Sequence[str],
+        options: Options = Options(),  # noqa: B008 - a frozen record
+    ) -> UpdateReport:
+        """Bring single files up to date: saved, made or deleted. Costs what they cost, whatever the repository's size.
+
+        Args:
+            root: any folder in the worktree.
+            paths: absolute, or relative to ``root``.
+            options: who is told, and how it is cancelled.
+
+        Raises:
+            AutoContextError: ``not_indexed``, ``outside_root`` and those of ``update``.
+        """
+        resolved = self._root(root)
+        repository = self._indexed(resolved)
+        if repository is None:
+            raise AutoContextError("not_indexed", f"{resolved.top} has no index")
+        relative = [relative_path(resolved, path) for path in paths]
+        return Update(repository, resolved, self._worker, self._settings, options).some(relative)
+
+    def search(self, request: SearchRequest) -> SearchReply:
+        """Answer a query from the view of the branch that is checked out.
+
+        Raises:
+            AutoContextError: ``not_indexed``, ``bad_request``, faults of the store and the path.
+        """
+        resolved, repository, worktree, branch = self._current(Path(request.root), request.wait_ms / 1000)
+        self._load(repository, worktree)
+        queries = Queries(self._query_vectors, self._static_queries)
+        search = Search(repository, resolved, worktree, self._worker, queries, request)
+        reply = search.run(branch)
+        if search.other_model:
+            self._query_vectors.forget()
+        self._refresh_behind(resolved, worktree.updated_at, at_once=search.other_model)
+        return reply
+
+    def similar(self, request: SimilarRequest) -> SimilarReply:
+        """Code like some code, from the view of the branch that is checked out.
+
+        Raises:
+            AutoContextError: ``not_indexed``, ``outside_root``, ``path_missing``, ``bad_request``, faults of the store.
+        """
+        root, repository, worktree = self._with_file(Path(request.root), request.path)
+        return similar(repository, root, worktree, request)
+
+    def context(self, request: ContextRequest) -> ContextReply:
+        """What one needs to work at a place.
+
+        Raises:
+            AutoContextError: ``not_indexed``, ``outside_root``, ``path_missing``, ``bad_request``, faults of the store.
+        """
+        root, repository, worktree = self._with_file(Path(request.root), request.path)
+        return Context(repository, root, worktree, self._worker, request).run()
+
+    def _current(self, folder: Path, seconds: float) -> tuple[Root, Repository, views.Worktree, str]:
+        """The worktree of a folder, following the branch that is checked out, and that branch."""
+        root = self._root(folder)
+        repository = self._indexed(root)
+        if repository is None:
+            raise AutoContextError("not_indexed", f"{root.top} has no index")
+        worktree = repository.worktree(root.worktree_identity)
+        branch = current_ref(root)
+        if worktree.ref != branch:
+            self._follow_branch(root, repository, worktree, branch, seconds)
+        return root, repository, worktree, branch
+
+    def _with_file(self, folder: Path, path: str) -> tuple[Root, Repository, views.Worktree]:
+        """A worktree ready to be asked about one of its files, which is read again when it changed."""
+        root, repository, worktree, branch = self._current(folder, 0.0)
+        relative = relative_path(root, path)
+        entry = worktree.view.entries.get(relative)
+        with contextlib.suppress(OSError):
+            info = os.lstat(root.top / relative)
+            changed = entry is None or not entry.is_as(info.st_size, info.st_mtime_ns, info.st_ino)
+            # On a branch never seen the whole view is being made anew: that is not waited for.
+            if changed and worktree.ref == branch:
+                # With the worker down or a rebase on, what is known is used.
+                with contextlib.suppress(AutoContextError):
+                    self.update_paths(root.top, [relative])
+        self._load(repository, worktree)
+        return root, repository, worktree
+
+    @staticmethod
+    def _load(repository: Repository, worktree: views.Worktree) -> None:
+        repository.use_last_models()
+        repository.load_rows(worktree.view)
+
+    def _refresh_behind(self, root: Root, updated_at: float, *, at_once: bool) -> None:
+        """Have an old view compared with its files, at most twice a minute however many searches there are."""
+        now = time.time()
+        last = max(updated_at, self._refreshed_at.get(root.top, 0.0))
+        if self._refresh is not None and (at_once or now - last > REFRESH_AFTER_S):
+            self._refreshed_at[root.top] = now
+            self._refresh(root.top, 0.0)
+
+    def _follow_branch(
+        self, root: Root, repository: Repository, worktree: views.Worktree, branch: str, seconds: float
+    ) -> None:
+        """Label the view anew when the branch was seen before; either way have it reconciled."""
+        remembered = views.read_entries(repository.sidecar, worktree.id, branch)
+        if remembered is not None:
+            # What differs may have any stat by now: it is verified per hit, and read by the reconciliation.
+            now = worktree.view.entries
+            entries = {
+                path: entry if now.get(path) == entry else entry._replace(mtime_ns=0)
+                for path, entry in remembered.items()
+            }
+            repository.switch(worktree, branch, entries)
+        if self._refresh is not None:
+            self._refresh(root.top, seconds)
+        else:
+            self.update(root.top, confirmed=True)
+
+    def status(self, root: Path) -> RepositoryStatus:
+        """What is known of a folder.
+
+        Raises:
+            AutoContextError: faults of the store and the path; never ``not_indexed``.
+        """
+        resolved = self._root(root)
+        branch = current_ref(resolved)
+        repository = self._indexed(resolved)
+        if repository is None:
+            return RepositoryStatus(
+                str(resolved.path), str(resolved.top), branch, indexed=False, files=0, chunks=0,
+                vectors=0, static_vectors=0, skipped={}, fallbacks={}, updated_at=0.0, store="", store_bytes=0,
+                model=self._settings.model, embedding=self._embedding(),
+            )  # fmt: skip
+        worktree = repository.worktree(resolved.worktree_identity)
+        repository.use_last_models()
+        repository.load_rows(worktree.view)
+        skipped, fallbacks = count_reasons(worktree)
+        with repository.lock:
+            view = worktree.view
+            return RepositoryStatus(
+                root=str(resolved.path),
+                top=str(resolved.top),
+                branch=branch,
+                indexed=True,
+                files=len(view.documents),
+                chunks=view.chunks,
+                vectors=repository.vector_count(view, repository.vector),
+                static_vectors=repository.vector_count(view, repository.static),
+                skipped=skipped,
+                fallbacks=fallbacks,
+                updated_at=worktree.updated_at,
+                store=str(repository.folder),
+                store_bytes=repository.bytes_on_disk(),
+                model=self._settings.model,
+                embedding=self._embedding(),
+            )
+
+    def collect(self, budget_s: float) -> None:
+        """Remove some of what nothing uses any more, if it is time to look: every ten minutes, a store once a day.
+
+        Args:
+            budget_s: how long to go on; the next call does the rest.
+
+        Raises:
+            AutoContextError: faults of a store.
+        """
+        self._upkeep.collect(budget_s)
+
+    def prune(self, root: Path | None = None, *, dry_run: bool = False) -> list[Pruned]:
+        """Remove all of it now.
+
+        Args:
+            root: any folder of the repository; all repositories when None, within the size limit as well.
+            dry_run: only tell what would go.
+
+        Raises:
+            AutoContextError: ``not_indexed``, ``cancelled``, faults of the store and the path.
+        """
+        return self._upkeep.prune(None if root is None else self._root(root).store_identity, dry_run=dry_run)
+
+    def vacuum(self) -> list[Vacuumed]:
+        """Give the room of what was removed back to the disk.
+
+        Raises:
+            AutoContextError: ``cancelled``, faults of a store.
+        """
+        return self._upkeep.vacuum()
+
+    def _embedding(self) -> Literal["ready", "loading", "down", "idle"]:
+        state = self._worker.state
+        if state == "ready" and self._query_vectors.answered:
+            return "ready"
+        return {"ready": "idle", "starting": "loading", "idle": "idle", "down": "down"}[state]  # type: ignore[return-value]  # each value is one of them
+
+    def _root(self, path: Path) -> Root:
+        """Resolve a folder once: it costs a process. Its repository is looked at again when that moved."""
+        key = str(path)
+        known = self._roots.get(key)
+        if known is not None and (known.git_dir or known.top).exists() and _still_git(known):
+            return known
+        resolved = resolve_root(path)
+        self._roots[key] = resolved
+        return resolved
+
+    def _indexed(self, root: Root) -> Repository | None:
+        """The repository, when this worktree of it was ever updated."""
+        repository = self._find(root, create=False)
+        if repository is None or not repository.worktree(root.worktree_identity).ref:
+            return None
+        return repository
+
+    def _open(self, root: Root) -> Repository:
+        opened = self._find(root, create=True)
+        if opened is None:
+            raise AutoContextError("internal", f"no store was made for {root.top}")
+        return opened
+
+    def _find(self, root: Root, *, create: bool) -> Repository | None:
+        return self._stores.find(root.store_identity, create=create)
+
+
+def _inside(root: Root, path: str) -> str:
+    """A path relative to the top of the worktree, "" when it is elsewhere."""
+    try:
+        return relative_path(root, path)
+    except AutoContextError:
+        return ""
+
+
+def _still_git(root: Root) -> bool:
+    """Whether a folder without git has not become a repository since."""
+    return root.git_dir is not None or not (root.top / ".git").exists()
