@@ -8,7 +8,6 @@ with random unit vectors of its width. Nothing can be said of the ranking in suc
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +16,11 @@ from auto_context.config import Settings
 from auto_context.engine.repository import open_repository
 from auto_context.engine.work import LocalWorker
 from auto_context.source import resolve_root
+from auto_context.store.records import unpack
 
 _DOCUMENTS_PER_WRITE = 500
-TRANSFORMER, STATIC = ("e", "p"), ("s", "q")
-"""The sidecar's kinds of keys that hold each tier's vectors: of contents, and of paths."""
+TRANSFORMER, STATIC = "model", "static"
+"""What the sidecar calls the model of each tier."""
 
 
 def fill(data: Path, root: Path, most: int | None = None) -> int:
@@ -71,12 +71,14 @@ def _unit(random: np.random.Generator, rows: int, dim: int) -> bytes:
     return unit
 
 
-def vector_bytes(data: Path, kinds: Sequence[str]) -> int:
-    """Bytes of the values of some kinds in the one store of a data folder."""
+def vector_bytes(data: Path, tier: str) -> int:
+    """Bytes of the vectors of a tier, of contents and of paths, in the one store of a data folder."""
     total = 0
     for database in (data / "stores").glob("*/sidecar/cache.db"):
         connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-        rows = connection.execute("SELECT CAST(substr(key, 1, 1) AS TEXT), SUM(LENGTH(value)) FROM Cache GROUP BY 1")
-        total += sum(size for kind, size in rows if kind in kinds)
+        meta = unpack(bytes(connection.execute("SELECT value FROM Cache WHERE key = ?", (b"m",)).fetchone()[0]))
+        model = bytes.fromhex(meta.get(tier, [""])[0])[:8]
+        rows = connection.execute("SELECT key, LENGTH(value) FROM Cache WHERE key >= ? AND key < ?", (b"e", b"q"))
+        total += sum(size for key, size in rows if model and key[:1] in b"ep" and bytes(key[1:9]) == model)
         connection.close()
     return total

@@ -147,8 +147,10 @@ def test_jobs_of_a_repository_take_turns_and_repeated_wishes_join() -> None:
     first = jobs.submit("update", "/a", "A", {"force": False})
     wait_until(lambda: first.state == "running")
     assert jobs.submit("update", "/a", "A", {"force": False}) is first
-    forced = jobs.submit("update", "/a", "A", {"force": True})
+    forced = jobs.submit("update", "/a", "A", {"force": True, "open_paths": ["a.py", "b.py"]})
     assert forced is not first
+    assert jobs.submit("update", "/a", "A", {"force": True, "open_paths": ["c.py", "a.py"]}) is forced
+    assert forced.options["open_paths"] == ["c.py", "a.py", "b.py"]
     saved = jobs.submit("incremental", "/a", "A", {"paths": ["x"]})
     wait_until(lambda: saved.state == "running")
     queued = jobs.submit("incremental", "/a", "A", {"paths": ["y"]})

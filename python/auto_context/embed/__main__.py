@@ -10,7 +10,7 @@ from pathlib import Path
 from auto_context import config, paths
 from auto_context.embed.backend import choice, load, prepare_steps
 from auto_context.embed.download import fetch_steps
-from auto_context.embed.model import load_spec, locate_model
+from auto_context.embed.model import configured_spec
 from auto_context.embed.static import StaticModel, locate_static
 from auto_context.errors import AutoContextError
 
@@ -39,7 +39,7 @@ def prepare(settings: config.Settings, cache_dir: Path) -> str:
     began = time.monotonic()
     for done, total in fetch_steps(settings.model):
         _show(f"fetching {settings.model}", done / total if total else 0.0)
-    spec = load_spec(locate_model(settings.model), cache_dir)
+    spec = configured_spec(settings, cache_dir)
     chosen = (settings.backend, settings.precision)
     for _ in prepare_steps(spec, cache_dir, *chosen):
         pass

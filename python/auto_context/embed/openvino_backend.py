@@ -46,6 +46,9 @@ class OpenVinoBackend:
         self.parameters = int(_manifest(copy).get("parameters") or 0)
         self._compiled = compile_copy(copy, precision, self.lanes + 1)
         self._own = threading.local()
+        # The binding sets itself up for numpy at the first array it meets. Two threads that do so at once wait for each
+        # other for ever: one for the interpreter's lock, one for the binding's.
+        self.run(np.zeros((1, 1), np.int64), np.ones((1, 1), np.int64))
 
     def run(self, ids: Array, mask: Array) -> Vectors:
         """See ``Backend``. An infer request serves one thread."""

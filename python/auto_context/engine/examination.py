@@ -12,7 +12,7 @@ from typing import Any
 
 from auto_context.config import Settings
 from auto_context.embed.backend import describe
-from auto_context.embed.model import load_spec, locate_model
+from auto_context.embed.model import configured_spec
 from auto_context.embed.static import StaticModel, locate_static
 from auto_context.errors import AutoContextError
 
@@ -44,7 +44,7 @@ def _version(package: str) -> str:
 def _models(settings: Settings, cache_dir: Path) -> dict[str, Any]:
     """``model``, ``static`` and ``embedder``."""
     try:
-        spec = load_spec(locate_model(settings.model), cache_dir)
+        spec = configured_spec(settings, cache_dir)
     except AutoContextError as error:
         return {"model": {"name": settings.model, "error": error.to_dict()}, "static": None, "embedder": None}
     model = {

@@ -113,7 +113,11 @@ def most_useful_first(
     def key(document: tuple[int, str]) -> tuple[int, float, float, str]:
         path = document[1]
         commit = history.of(path)
-        when = float(commit.time) if commit is not None else entries[path].mtime_ns / 1e9 if path in entries else 0.0
+        if commit is not None:
+            when = float(commit.time)
+        else:
+            # A time that is not kept is one that was too fresh to be trusted.
+            when = (entries[path].mtime_ns / 1e9 or float("inf")) if path in entries else 0.0
         if path in opened:
             return 0, opened[path], 0.0, path
         if when >= recent:

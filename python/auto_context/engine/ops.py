@@ -16,7 +16,7 @@ from auto_context.config import Settings
 from auto_context.embed.compose import Outline, chunk_text, path_text
 from auto_context.embed.distil import distil_steps
 from auto_context.embed.download import fetch_steps
-from auto_context.embed.model import BUNDLED, ModelSpec, load_spec, locate_model, verify_bundled
+from auto_context.embed.model import BUNDLED, ModelSpec, configured_spec, verify_bundled
 from auto_context.embed.static import StaticModel, locate_static
 from auto_context.embed.tokens import TokenCounter
 from auto_context.engine.ingest import Ingest
@@ -184,7 +184,7 @@ class Operations:
 
     def _model(self) -> ModelSpec:
         if self._spec is None:
-            spec = load_spec(locate_model(self._settings.model), self._cache_dir)
+            spec = configured_spec(self._settings, self._cache_dir)
             if spec.name == BUNDLED:
                 verify_bundled(self._cache_dir)
             self._spec = spec

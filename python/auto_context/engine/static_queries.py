@@ -64,11 +64,11 @@ class StaticQueries:
 
     def _find(self) -> StaticModel | None:
         # Not for a service that never searches.
-        from auto_context.embed.model import load_spec, locate_model  # noqa: PLC0415
+        from auto_context.embed.model import configured_spec  # noqa: PLC0415
         from auto_context.embed.static import StaticModel, locate_static  # noqa: PLC0415
 
         try:
-            spec = load_spec(locate_model(self._settings.model), self._cache_dir)
+            spec = configured_spec(self._settings, self._cache_dir)
             folder = locate_static(self._settings, spec, self._cache_dir)
             return StaticModel.load(folder) if folder is not None else None
         except AutoContextError:

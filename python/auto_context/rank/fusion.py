@@ -54,6 +54,8 @@ def fuse(
         for chunk, score in items:
             share = max(0.0, score / best) if best > 0 else 0.0
             by = stand_in if leg == "static" and stands_in(chunk) else weight
+            if not by:
+                continue
             scores[chunk] = scores.get(chunk, 0.0) + by * share
             found.setdefault(chunk, []).append(leg)
     ranked = sorted(scores, key=lambda chunk: (-scores[chunk], chunk))

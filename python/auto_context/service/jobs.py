@@ -103,7 +103,13 @@ class Jobs:
         if job.root != root or job.cancel.is_set():
             return False
         if job.kind == "update":
-            return job.options["force"] or not options["force"]
+            if not job.options["force"] and options["force"]:
+                return False
+            if job.state == "queued":
+                # Later ones come first: they are what somebody looks at now.
+                opened = [*options.get("open_paths", ()), *job.options.get("open_paths", ())]
+                job.options["open_paths"] = list(dict.fromkeys(opened))
+            return True
         if job.state != "queued":
             return False
         job.options["paths"] = list(dict.fromkeys([*job.options["paths"], *options["paths"]]))

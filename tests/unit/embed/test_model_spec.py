@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from auto_context.config import Settings
 from auto_context.embed import model
-from auto_context.embed.model import BUNDLED, load_spec, locate_model, verify_bundled
+from auto_context.embed.model import BUNDLED, configured_spec, load_spec, locate_model, verify_bundled
 from auto_context.errors import AutoContextError
 
 MakeModel = Callable[..., Path]
@@ -223,3 +224,14 @@ def test_broken_folders_are_refused_with_a_reason(
     error = refused(folder, tmp_path)
     assert error.code == code
     assert str(folder) in error.message
+
+
+def test_only_int8_makes_vectors_that_are_no_match_for_the_others(make_model: MakeModel, tmp_path: Path) -> None:
+    folder = str(make_model())
+
+    def fingerprint(**settings: str) -> str:
+        return configured_spec(Settings(model=folder, **settings), tmp_path).fingerprint  # type: ignore[arg-type]  # texts all
+
+    plain = fingerprint()
+    assert plain == fingerprint(precision="fp32") == fingerprint(precision="bf16", backend="torch")
+    assert plain != fingerprint(precision="int8")
