@@ -1,5 +1,7 @@
 """From the legs' lists to one."""
 
+from dataclasses import replace
+
 import pytest
 
 from auto_context.rank import Candidate, fuse, merge
@@ -68,12 +70,18 @@ def test_overlapping_hits_of_a_file_merge_into_the_better_one() -> None:
 
 def test_a_static_vector_stands_in_for_one_that_is_not_there_yet() -> None:
     legs = {"lexical": [], "static": [(1, 0.5), (2, 0.5)], "vector": [(2, 0.6)]}
-    fused = fuse(legs, PROSE, 3, lambda chunk: chunk == 1)
+    both = replace(PROSE, static=0.5)
+    fused = fuse(legs, both, 3, lambda chunk: chunk == 1)
     scores = {item.id: item.score for item in fused}
-    total = PROSE.lexical + PROSE.static + PROSE.vector
-    assert scores[1] == scores[2] == pytest.approx((PROSE.static + PROSE.vector) / total)
-    alone = {item.id: item.score for item in fuse(legs, PROSE, 3)}
-    assert alone[1] == pytest.approx(PROSE.static / total)
+    total = both.lexical + both.static + both.vector
+    assert scores[1] == scores[2] == pytest.approx((both.static + both.vector) / total)
+    alone = {item.id: item.score for item in fuse(legs, both, 3)}
+    assert alone[1] == pytest.approx(both.static / total)
+
+
+def test_what_weighs_nothing_is_not_among_the_candidates() -> None:
+    assert PROSE.static == 0.0
+    assert [item.id for item in fuse({"static": [(1, 0.9)], "vector": [(2, 0.6)]}, PROSE, 3)] == [2]
 
 
 def test_without_the_transformer_static_vectors_have_its_weight() -> None:
