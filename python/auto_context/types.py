@@ -8,9 +8,9 @@ from typing import Any, Literal
 LegState = Literal["ok", "partial", "pending", "loading", "down", "empty", "off"]
 """What became of one search leg.
 
-ok: answered for the whole view. partial: answered, but some chunks have no vector yet. pending: the query's
-embedding did not come within ``wait_ms``. loading: the model is being loaded or distilled. down: the worker failed.
-empty: nothing to search yet. off: this kind of query does not use it.
+ok: answered for the whole view, or would have if it weighed anything. partial: answered, but some chunks have no vector
+yet. pending: the query's embedding did not come within ``wait_ms``. loading: the model is being loaded or distilled.
+down: the worker failed. empty: nothing to search yet. off: this kind of query does not use it.
 """
 
 JobState = Literal["queued", "running", "done", "cancelled", "failed"]

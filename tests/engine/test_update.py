@@ -334,7 +334,7 @@ def test_what_can_be_made_again_is_let_go_and_is_made_again(
     wanted = paths(engine, shop, "auth flow")
     (repository,) = engine._stores._open.values()
     engine.shed()
-    assert repository.blob.cache_info().currsize == 0
+    assert len(repository.blob) == 0
     assert repository.lexical._writer is None
     assert list(engine._stores._open.values()) == [repository]
     assert paths(engine, shop, "auth flow") == wanted

@@ -13,17 +13,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from auto_context.engine.blobs import Blobs
 from auto_context.engine.tier import Document, Tier
 from auto_context.engine.views import View, Worktree, known_tops
-from auto_context.errors import AutoContextError
 from auto_context.paths import private_dir
 from auto_context.store.lexical import LexicalChunk, LexicalIndex, split_id
-from auto_context.store.records import Blob, Entry, blob_summary, document_id, unpack_blob
+from auto_context.store.records import Blob, Entry, blob_summary, document_id
 from auto_context.store.sidecar import Sidecar
 
 _REST_S = 60.0
@@ -64,13 +63,13 @@ class Repository:
         self.blobs = {key[1:] for key in self.sidecar.keys(b"b")}
         self.lexed = set(self._read_lexed())
         self._doubtful = {document for _, ids in self.sidecar.scan(b"t") for document in _ids(ids)}
-        self.blob = lru_cache(maxsize=1024)(self._read_blob)
+        self.blob = Blobs(self.sidecar)
         if self.lexical.rebuilt:
             self._requeue_lexical()
 
     def shed(self) -> bool:
         """Let go of what can be made again. Returns whether no update is under way."""
-        self.blob.cache_clear()
+        self.blob.clear()
         idle = not (self.full_update.locked() or self.save_update.locked())
         if idle:
             self.lexical.release()
@@ -136,12 +135,6 @@ class Repository:
     def number_of(self, document: int) -> int | None:
         """The number in memory of a document's stable id."""
         return self._by_id.get(document)
-
-    def _read_blob(self, key: bytes) -> Blob:
-        data = self.sidecar.get(b"b" + key)
-        if data is None:
-            raise AutoContextError("store_damaged", f"content {key.hex()} is missing from {self.folder}")
-        return unpack_blob(data)
 
     def chunk(self, chunk: int) -> tuple[Document, Blob, int] | None:
         """What a chunk's id stands for: document, content and position; None when there is no such chunk."""

@@ -25,7 +25,7 @@ from auto_context.rank.intent import Intent
 from auto_context.rank.query import Query, compiled, has_phrase, parse
 from auto_context.rank.tokens import words
 from auto_context.source import Root
-from auto_context.store.lexical import chunk_id
+from auto_context.store.lexical import chunk_id, split_id
 from auto_context.store.records import CHUNK_BITS, Blob, chunk_lines
 from auto_context.types import Chunk, Hit, LegState, SearchReply, SearchRequest
 
@@ -150,16 +150,21 @@ class Search:
         found: dict[str, Found] = {leg: [] for leg in self._states}
         if "lexical" not in off:
             found["lexical"] = legs.lexical(depth)
-        if self._static_query is not None:
-            found["static"] = legs.nearest(repository.static, self._static_query, depth)
         if pending is not None:
             if self._vector_of_query is None and self._states["vector"] == "ok":
                 self._vector_of_query = self._await(pending, deadline)
             if self._vector_of_query is not None:
                 found["vector"] = legs.nearest(repository.vector, self._vector_of_query, depth)
+        if self._static_query is not None and self._needs_static():
+            found["static"] = legs.nearest(repository.static, self._static_query, depth)
         if "path" not in off:
             found["path"] = legs.path(depth, [found["lexical"], found["vector"] or found["static"]])
         self._found = found
+
+    def _needs_static(self) -> bool:
+        """Whether static vectors weigh anything: not where the transformer has read, and answers for, everything."""
+        covered = self._vector_of_query is not None and self._coverage["vector"] == 1.0
+        return self._query.intent.static > 0 or not covered
 
     def _note_states(self) -> None:
         states, repository = self._states, self._repository
@@ -231,6 +236,8 @@ class Search:
     def _candidates(self, fused: Sequence[Fused], nameless: Sequence[str]) -> Iterator[Candidate]:
         query = self._query
         about_text = bool(query.kinds or query.phrases or query.pattern)
+        documents = self._repository.documents
+        self._repository.blob.fetch(documents[split_id(item.id)[0]].key for item in fused if item.id >= 0)
         for item in fused:
             if item.id < 0:
                 path = nameless[~item.id]

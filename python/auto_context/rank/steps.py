@@ -6,12 +6,15 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from posixpath import basename, dirname
 
 from auto_context.rank.candidate import Candidate
 from auto_context.rank.intent import Intent
 from auto_context.rank.tokens import likeness, query_words, words
 
+_PATHS = 8_192
+"""What is known of this many paths is kept: every search meets much the same ones."""
 _TEST_PATH = re.compile(
     r"(^|/)(tests?|specs?|__tests__|__mocks__|testdata|testing|fixtures?|e2e|mocks?)(/|$)"
     r"|(^|/)(test_[^/]*|conftest\.py|[^/]*[._-](test|spec)s?\.[^/]*|[^/]*Tests?\.(java|kt|cs|swift|scala|php))$"
@@ -116,9 +119,14 @@ def stem(asked: Asked, candidates: Sequence[Candidate]) -> list[float]:
 
 def _named(path: str, like: Callable[[str], bool]) -> float:
     """How much of a file's own name, and of its folder's, is like some words: 0 to 1."""
-    own = set(words(basename(path).split(".", 1)[0]))
-    folder = set(words(basename(dirname(path))))
+    own, folder = _name_words(path)
     return max(_share(own, like), 0.5 * _share(folder, like))
+
+
+@lru_cache(maxsize=_PATHS)
+def _name_words(path: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The words of a file's own name, and of its folder's."""
+    return frozenset(words(basename(path).split(".", 1)[0])), frozenset(words(basename(dirname(path))))
 
 
 def _share(parts: Collection[str], like: Callable[[str], bool]) -> float:
@@ -156,10 +164,15 @@ def is_test(path: str) -> bool:
 
 def demotion(path: str, wanted: Collection[str] = ()) -> float:
     """The strongest of the classes a path is of; the other way when one of them was asked for."""
-    classes = [(name, factor) for name, pattern, factor in _NOISE if pattern.search(path)]
+    classes = _classes(path)
     if any(not _ASKS[name].isdisjoint(wanted) for name, _ in classes):
         return _ASKED_BOOST
     return min((factor for _, factor in classes), default=1.0)
+
+
+@lru_cache(maxsize=_PATHS)
+def _classes(path: str) -> list[tuple[str, float]]:
+    return [(name, factor) for name, pattern, factor in _NOISE if pattern.search(path)]
 
 
 def near(asked: Asked, candidates: Sequence[Candidate]) -> list[float]:
