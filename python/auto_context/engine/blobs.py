@@ -35,23 +35,23 @@ class Blobs:
             if known is not None:
                 self._known.move_to_end(key)
                 return known
-        self.fetch([key])
-        with self._lock:
-            known = self._known.get(key)
+        known = self.fetch([key]).get(key)
         if known is None:
             raise AutoContextError("store_damaged", f"content {key.hex()} is missing from the index")
         return known
 
-    def fetch(self, keys: Iterable[bytes]) -> None:
-        """Have some contents ready, read together."""
+    def fetch(self, keys: Iterable[bytes]) -> dict[bytes, Blob]:
+        """Have some contents ready, read together. Returns those that were not."""
+        read: dict[bytes, Blob] = {}
         with self._lock:
             wanted = [b"b" + key for key in dict.fromkeys(keys) if key not in self._known]
         for key, data in self._sidecar.get_many(wanted).items():
-            blob = unpack_blob(data)
-            with self._lock:
-                self._known[key[1:]] = blob
-                while len(self._known) > _KEPT:
-                    self._known.popitem(last=False)
+            read[key[1:]] = unpack_blob(data)
+        with self._lock:
+            self._known.update(read)
+            while len(self._known) > _KEPT:
+                self._known.popitem(last=False)
+        return read
 
     def __len__(self) -> int:
         return len(self._known)

@@ -295,8 +295,7 @@ class Engine:
                 model=self._settings.model, embedding=self._embedding(),
             )  # fmt: skip
         worktree = repository.worktree(resolved.worktree_identity)
-        repository.use_last_models()
-        repository.load_rows(worktree.view)
+        self._load(repository, worktree)
         skipped, fallbacks = count_reasons(worktree)
         with repository.lock:
             view = worktree.view
