@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 LegState = Literal["ok", "partial", "pending", "loading", "down", "empty", "off"]
 """What became of one search leg.
@@ -16,8 +16,7 @@ down: the worker failed. empty: nothing to search yet. off: this kind of query d
 JobState = Literal["queued", "running", "done", "cancelled", "failed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """A contiguous range of lines of one file, 1-based, both ends included."""
 
     start_line: int
@@ -28,8 +27,7 @@ class Chunk:
     """``Class.method`` for code, ``Heading > Sub`` for prose, "" when it has no name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Symbol:
+class Symbol(NamedTuple):
     """One definition in a file; lines are 1-based, both ends included."""
 
     name: str
@@ -98,7 +96,8 @@ class Hit:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form of every edge: without what is not known or was not asked for."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        fields = ((name, getattr(self, name)) for name in self.__slots__)
+        return {name: value for name, value in fields if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import cache
 from importlib import resources
 from typing import NamedTuple
@@ -250,7 +249,7 @@ def symbols_of(tags: Tags) -> list[Symbol]:
             before = symbols[-1] if symbols else None
             if before is not None and (before.name, before.kind) == (name, kind) and first <= before.end_line + 1:
                 # Two nodes for one thing, its next overload, or its next equation.
-                symbols[-1] = replace(before, end_line=max(before.end_line, last))
+                symbols[-1] = before._replace(end_line=max(before.end_line, last))
             else:
                 symbols.append(Symbol(name, kind, first, last))
         around.append((node.end_byte, name, kind))

@@ -92,6 +92,7 @@ class Engine:
         self._upkeep.close()
         if self._own_worker is not None:
             self._own_worker.close()
+        self._query_vectors.close()
         self._stores.close()
 
     def warm(self) -> None:

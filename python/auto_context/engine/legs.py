@@ -35,6 +35,7 @@ class Legs:
         self._scope = scope
         self._query = query
         self._allowed = scope.documents()
+        self._names: tuple[int, list[tuple[str, int | None, float]]] = 0, []
         self.nameless: list[str] = []
         """Files without content that the path leg found; their chunks' ids are ``~index`` into this."""
 
@@ -54,6 +55,13 @@ class Legs:
             offset, step = offset + step, step * 4
         return found[:depth]
 
+    def names(self, depth: int) -> list[tuple[str, int | None, float]]:
+        """The files that ``path`` is about, found once for each depth; see ``Names.match``."""
+        if self._names[0] != depth:
+            query = self._query
+            self._names = depth, self._scope.names().match(query.place[0] if query.place else query.text, depth)
+        return self._names[1]
+
     def path(self, depth: int, others: list[Found]) -> Found:
         """By file name. A file stands at the line that was named, else at the chunk the others like best, else first.
 
@@ -62,7 +70,6 @@ class Legs:
             others: what the other legs found.
         """
         query = self._query
-        text = query.place[0] if query.place else query.text
         best: dict[int, int] = {}
         if query.intent.kind != "path":
             for leg in others:
@@ -70,7 +77,7 @@ class Legs:
                     best.setdefault(chunk >> CHUNK_BITS, chunk)
         self.nameless = []
         found: Found = []
-        for path, number, score in self._scope.names().match(text, depth):
+        for path, number, score in self.names(depth):
             if number is None:
                 self.nameless.append(path)
                 found.append((~(len(self.nameless) - 1), score))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from concurrent.futures import Future
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 from auto_context.engine.work import QUERY, Result, Worker
 
 _KEPT = 64
+
+T = TypeVar("T")
 
 
 class QueryVectors:
@@ -18,6 +22,7 @@ class QueryVectors:
         self._worker = worker
         self._lock = threading.Lock()
         self._futures: OrderedDict[str, Future[Result]] = OrderedDict()
+        self._threads = ThreadPoolExecutor(2, "auto-context-vectors")
         self.answered = False
         """Whether the model has embedded anything since it was last down."""
 
@@ -37,7 +42,35 @@ class QueryVectors:
     def _note(self, future: Future[Result]) -> None:
         self.answered = not future.cancelled() and future.exception() is None
 
+    def then(self, pending: Future[Result], work: Callable[[Result], T]) -> Future[T]:
+        """What some work makes of an embedding, in another thread from the moment it is there.
+
+        Args:
+            pending: the embedding.
+            work: native for the most part, so that it runs beside the caller's own.
+        """
+        done: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                done.set_result(work(pending.result()))
+            except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
+                done.set_exception(error)
+
+        def begin(_: Future[Result]) -> None:
+            try:
+                self._threads.submit(run)
+            except RuntimeError as error:  # closed meanwhile
+                done.set_exception(error)
+
+        pending.add_done_callback(begin)
+        return done
+
     def forget(self) -> None:
         """The model changed."""
         with self._lock:
             self._futures.clear()
+
+    def close(self) -> None:
+        """End the threads; what they have begun is finished."""
+        self._threads.shutdown()

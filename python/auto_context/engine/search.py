@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import replace
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _DEPTH, _DEEPEST = 100, 6_400
 """Chunks asked of each leg: deeper only while a filter on the text leaves too few."""
+_LEADING = 50
+"""Chunks found by words whose contents are read while the vector leg is on its way: most come into the answer."""
 _GRACE_S = 0.015
 """A warm worker embeds a query in less: waiting this long saves the picker its second question."""
 _LISTING_S = 2.0
@@ -84,6 +86,8 @@ class Search:
         """Whether the query came back from another model than the one the vectors are of."""
         self._vector_of_query: Floats | None = None
         self._states: dict[str, LegState] = {"lexical": "ok", "path": "ok", "static": "ok", "vector": "ok"}
+        self._scan: Future[Found] | None = None
+        """The vector leg on its way, in another thread."""
         self._static_query: Floats | None = None
         self._found: dict[str, Found] = {}
 
@@ -115,6 +119,8 @@ class Search:
         deadline = began + max(_GRACE_S, wait_s)
         pending = self._query_vectors.ask(query.text) if "vector" not in request.off else None
         legs = Legs(self._repository, self._view, self._scope, query)
+        if pending is not None:
+            self._scan = self._query_vectors.then(pending, lambda result: self._scanned(legs, result))
         if "static" not in request.off:
             self._static_query = self._static_queries.embed(query.text, self._repository.static.model)
         depth = _DEPTH
@@ -145,16 +151,23 @@ class Search:
         return not self._repository.vector.has_rows(chunk >> CHUNK_BITS)
 
     def _find(self, legs: Legs, depth: int, pending: Future[Result] | None, deadline: float) -> None:
-        """Ask every leg that is on. The vector leg last: its query is being embedded meanwhile."""
+        """Ask every leg that is on. The vector leg goes on meanwhile, in another thread."""
         off, repository = self._request.off, self._repository
         found: dict[str, Found] = {leg: [] for leg in self._states}
         if "lexical" not in off:
             found["lexical"] = legs.lexical(depth)
+            if self._scan is not None:
+                self._fetch(chunk for chunk, _ in found["lexical"][:_LEADING])
+        if "path" not in off:
+            legs.names(depth)
         if pending is not None:
             if self._vector_of_query is None and self._states["vector"] == "ok":
                 self._vector_of_query = self._await(pending, deadline)
             if self._vector_of_query is not None:
-                found["vector"] = legs.nearest(repository.vector, self._vector_of_query, depth)
+                # Once: deeper, it is asked here.
+                scan, self._scan = self._scan, None
+                vector = self._vector_of_query
+                found["vector"] = scan.result() if scan else legs.nearest(repository.vector, vector, depth)
         if self._static_query is not None and self._needs_static():
             found["static"] = legs.nearest(repository.static, self._static_query, depth)
         if "path" not in off:
@@ -191,6 +204,22 @@ class Search:
         similarity = index.similarities(query, np.array([item.id for item in fused], np.int64))
         return [item for item in fused if similarity.get(item.id, -1.0) >= threshold]
 
+    def _scanned(self, legs: Legs, result: Result) -> Found:
+        """What the vector leg finds for an embedding; nothing for one of another model."""
+        vector = self._vector(result)
+        return [] if vector is None else legs.nearest(self._repository.vector, vector, _DEPTH)
+
+    def _vector(self, result: Result) -> Floats | None:
+        """A query's unit vector, float32 [dim]; None when it is not of the model that the index is of."""
+        if result["fingerprint"] != self._repository.vector.model:
+            return None
+        return np.frombuffer(result["vector"], "<f4").astype(np.float32)
+
+    def _fetch(self, chunks: Iterable[int]) -> None:
+        """Have the contents of some chunks ready, read together."""
+        documents = self._repository.documents
+        self._repository.blob.fetch(documents[split_id(chunk)[0]].key for chunk in chunks)
+
     def _await(self, pending: Future[Result], deadline: float) -> Floats | None:
         try:
             result = pending.result(timeout=max(0.0, deadline - time.monotonic()))
@@ -202,12 +231,11 @@ class Search:
         except BaseException:  # noqa: BLE001 - whatever befell the worker, the other legs answer
             self._states["vector"] = "down"
             return None
-        if result["fingerprint"] != self._repository.vector.model:
+        vector = self._vector(result)
+        if vector is None:
             # Vectors of two models are never compared: this leg waits until the view is embedded anew.
             self._states["vector"] = "empty"
             self.other_model = True
-            return None
-        vector: Floats = np.frombuffer(result["vector"], "<f4").astype(np.float32)
         return vector
 
     # Without words: every chunk that passes, in the order of the paths
@@ -236,8 +264,7 @@ class Search:
     def _candidates(self, fused: Sequence[Fused], nameless: Sequence[str]) -> Iterator[Candidate]:
         query = self._query
         about_text = bool(query.kinds or query.phrases or query.pattern)
-        documents = self._repository.documents
-        self._repository.blob.fetch(documents[split_id(item.id)[0]].key for item in fused if item.id >= 0)
+        self._fetch(item.id for item in fused if item.id >= 0)
         for item in fused:
             if item.id < 0:
                 path = nameless[~item.id]

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from auto_context.rank.tokens import likeness, words
+from auto_context.rank.tokens import likeness, seeds, words
 
 LONGEST = 25
 _DEFINITION_BONUS = 2.0
@@ -31,7 +31,7 @@ def focus_lines(wanted: Collection[str], lines: Sequence[str], symbol: str, line
         return line, min(line + LONGEST, len(lines)) - 1
     name = words(symbol.rsplit(".", 1)[-1])[:1]
     definition = _definition(lines, name[0]) if name else None
-    weights = _weights(wanted, [set(words(line)) for line in lines])
+    weights = _weights(wanted, lines)
     if definition is not None and name[0] in wanted:
         weights[definition] += _DEFINITION_BONUS
     start = _best_window(weights)
@@ -46,12 +46,21 @@ def focus_lines(wanted: Collection[str], lines: Sequence[str], symbol: str, line
     return start, max(start, min(start + LONGEST, len(lines)) - 1)
 
 
-def _weights(wanted: Collection[str], rows: Sequence[set[str]]) -> list[float]:
+def _weights(wanted: Collection[str], lines: Sequence[str]) -> list[float]:
     """What each line says of the words asked for; a word that is everywhere in the hit tells its lines apart least."""
-    counts = Counter(word for row in rows for word in row)
-    like = likeness(wanted)
-    worth = {word: 1.0 / (1.0 + math.log(count)) for word, count in counts.items() if like(word)}
-    return [sum(worth.get(word, 0.0) for word in row) for row in rows]
+    like, some = likeness(wanted), seeds(wanted)
+    # Most lines have nothing like any of them: they are not taken apart.
+    said = {at: {*filter(like, words(line))} for at, line in enumerate(lines) if _has_any(line.lower(), some)}
+    counts = Counter(word for row in said.values() for word in row)
+    worth = {word: 1.0 / (1.0 + math.log(count)) for word, count in counts.items()}
+    weights = [0.0] * len(lines)
+    for at, row in said.items():
+        weights[at] = sum(worth[word] for word in row)
+    return weights
+
+
+def _has_any(line: str, some: Collection[str]) -> bool:
+    return any(map(line.__contains__, some))
 
 
 def _best_window(weights: Sequence[float]) -> int:

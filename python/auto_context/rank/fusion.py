@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from auto_context.rank.candidate import Candidate
@@ -65,12 +64,16 @@ def fuse(
 def merge(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Drop a hit that overlaps a better one of the same file, handing over its legs."""
     kept: list[Candidate] = []
+    of_file: dict[str, list[int]] = {}
     for item in candidates:
-        for at, other in enumerate(kept):
-            if other.path == item.path and other.start_line <= item.end_line and item.start_line <= other.end_line:
+        beside = of_file.setdefault(item.path, [])
+        for at in beside:
+            other = kept[at]
+            if other.start_line <= item.end_line and item.start_line <= other.end_line:
                 legs = tuple(dict.fromkeys(other.legs + item.legs))
-                kept[at] = replace(other, legs=legs)
+                kept[at] = other._replace(legs=legs)
                 break
         else:
+            beside.append(len(kept))
             kept.append(item)
     return kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from posixpath import basename, dirname
 
@@ -214,8 +214,8 @@ _FURTHER = 0.75
 
 
 def _moved(item: Candidate, step: str, factor: float) -> Candidate:
-    """A candidate after a step, which it remembers when it moved."""
-    return item if factor == 1.0 else replace(item, score=item.score * factor, why=(*item.why, (step, factor)))
+    """A candidate after a step that moved it, which it remembers."""
+    return item._replace(score=item.score * factor, why=(*item.why, (step, factor)))
 
 
 def rank(asked: Asked, candidates: Sequence[Candidate], off: Collection[str] = ()) -> list[Candidate]:
@@ -225,7 +225,9 @@ def rank(asked: Asked, candidates: Sequence[Candidate], off: Collection[str] = (
         if name in off:
             continue
         factors = step(asked, ranked)
-        ranked = [_moved(item, name, factor) for item, factor in zip(ranked, factors, strict=True)]
+        ranked = [
+            item if factor == 1.0 else _moved(item, name, factor) for item, factor in zip(ranked, factors, strict=True)
+        ]
     return sorted(ranked, key=lambda item: (-item.score, item.path, item.start_line))
 
 
@@ -246,7 +248,7 @@ def diversify(candidates: Sequence[Candidate], most: int) -> list[Candidate]:
     for item in candidates:
         factor = _FURTHER ** counts[item.path]
         counts[item.path] += 1
-        ranked.append(_moved(item, "diversity", factor))
+        ranked.append(item if factor == 1.0 else _moved(item, "diversity", factor))
     ranked.sort(key=lambda item: (-item.score, item.path, item.start_line))
     head: list[Candidate] = []
     rest: list[Candidate] = []

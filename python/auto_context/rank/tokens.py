@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import string
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TypeVar
 
 _WORD = re.compile(r"\w+")
@@ -128,6 +128,11 @@ def query_words(text: str, *, every: bool = False) -> list[str]:
     if every:
         return distinct
     return [word for word in distinct if word not in _STOP] or distinct
+
+
+def seeds(wanted: Iterable[str]) -> Collection[str]:
+    """Pieces of text of which every word that is like a wanted one has one, for looking at a text as it stands."""
+    return {word[: _SHORTEST_STEM + 1] for word in wanted}
 
 
 def likeness(wanted: Iterable[str]) -> Callable[[str], bool]:
