@@ -67,6 +67,7 @@ def check_whole(engine: Engine, root: Path) -> None:
     assert repository.unlexed(worktree.view) == []
     engine.search(SearchRequest("x", str(root)))
     for tier in repository.tiers:
+        tier.load(worktree.view)
         assert tier.missing(worktree.view) == []
     assert paths(engine, root, "RetryPolicy")[0] == "src/uploads.py"
 
@@ -434,7 +435,8 @@ def test_rows_and_numbers_of_what_is_in_no_view_are_used_again(engine: Engine, s
         (shop / f"part_{number}.py").write_text(OLD.replace("city", f"city_{number}"))
     engine.update(shop)
     repository = store_of(engine, shop)
-    repository.load_rows(repository.worktree(str(shop)).view)
+    for tier in repository.tiers:
+        tier.load(repository.worktree(str(shop)).view)
     numbers = len(repository.documents)
     before = [len(tier.index) for tier in repository.tiers if tier.index]
     for number in range(10):

@@ -97,6 +97,7 @@ class Legs:
         index = tier.index
         if index is None:
             return []
+        tier.load(self._view)
         with self._repository.lock:
             key = (id(index), self._scope.key)
             chosen = self._view.derived(f"chosen {tier.name}", key, lambda: index.of_documents(self._allowed))

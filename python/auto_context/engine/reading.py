@@ -161,7 +161,7 @@ class Reading:
     def _flush_words(self) -> None:
         words, self._words = self._words, []
         self._add_words(words)
-        self._repository.static.load(self._worktree.view)
+        self._repository.load_rows(self._worktree.view)
 
     def _add_words(self, words: Sequence[Words]) -> None:
         """One commit of words goes on beside the reading. An update that is cancelled leaves it to end behind."""
@@ -236,7 +236,7 @@ class Reading:
             self._add_words([(document, *row[:2]) for document, row in zip(batch, result["rows"], strict=True)])
             yield
         self._await_words()
-        repository.static.load(view)
+        repository.load_rows(view)
 
     def _packed(self, batch: Sequence[Document]) -> list[tuple[str, bytes]]:
         found = self._repository.sidecar.get_many([b"b" + document.key for document in batch])

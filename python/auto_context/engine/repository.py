@@ -29,6 +29,10 @@ _REST_S = 60.0
 """How long the number of a dropped document is given to no other: no search that began before goes on for longer."""
 
 
+_MOSTLY = 0.9
+"""The share of a view's chunks that the transformer has read, above which its answers seldom need static vectors."""
+
+
 class BusyError(Exception):
     """An update is under way."""
 
@@ -359,9 +363,13 @@ class Repository:
             tier.use_last()
 
     def load_rows(self, view: View) -> None:
-        """Give rows to every document of a view whose vectors are stored."""
-        for tier in self.tiers:
-            tier.load(view)
+        """Give rows to every document of a view whose vectors are stored.
+
+        Static vectors only while they stand in for many of the transformer's: else whoever asks that leg loads them.
+        """
+        self.vector.load(view)
+        if self.coverage(view, self.vector) < _MOSTLY:
+            self.static.load(view)
 
     def store_vectors(self, tier: Tier, model: str, bodies: dict[bytes, bytes], paths: dict[str, bytes]) -> None:
         """Keep new vectors, packed as the tier has them. Another model's are dropped."""
@@ -369,13 +377,13 @@ class Repository:
         tier.stored(model, bodies, paths)
 
     def coverage(self, view: View, tier: Tier) -> float:
-        """The share of a view's chunks that have a row, 0 to 1."""
+        """The share of a view's chunks whose vectors are stored, 0 to 1."""
         with self.lock:
             chunks = view.chunks
             return min(1.0, self.vector_count(view, tier) / chunks) if chunks else 1.0
 
     def vector_count(self, view: View, tier: Tier) -> int:
-        """How many chunks of a view have a row."""
+        """Of how many chunks of a view the vectors are stored."""
         with self.lock:
             return tier.count(view, self._chunks)
 

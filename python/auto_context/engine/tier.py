@@ -7,13 +7,14 @@ within seconds of a first index, ``vector`` (the transformer, fp16) follows behi
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from auto_context.embed.static import restore
-from auto_context.store.lexical import chunk_id
 from auto_context.store.records import CHUNK_BITS
 from auto_context.store.vectors import VectorIndex, combine
 
@@ -38,6 +39,14 @@ class Document(NamedTuple):
     path: str
     key: bytes
     id: int
+
+
+class Made(NamedTuple):
+    """Rows of some documents: their numbers, chunk ids int64 [n], and what the index keeps of each."""
+
+    numbers: list[int]
+    ids: NDArray[np.int64]
+    rows: NDArray[np.uint8]
 
 
 class Marks:
@@ -86,7 +95,10 @@ class Tier:
         self._sidecar = sidecar
         self._lock = lock
         self._documents = documents
-        self._rows = Marks()
+        self._rows, self._kept = Marks(), Marks()
+        """Documents that have rows, and those whose vectors are known to be stored."""
+        self._changes = 0
+        """How often what is stored has changed."""
         self._meta = "model" if name == "vector" else name
         self._int8 = name == "static"
 
@@ -109,7 +121,8 @@ class Tier:
             prefix = self._prefix()
             self.bodies = {key[9:] for key in self._sidecar.keys(b"e" + prefix)}
             self.paths = {decode_path(key[9:]) for key in self._sidecar.keys(b"p" + prefix)}
-            self._rows = Marks()
+            self._rows, self._kept = Marks(), Marks()
+            self._changes += 1
         if self._sidecar.meta.get(self._meta) != [fingerprint, dim]:
             self._sidecar.meta[self._meta] = [fingerprint, dim]
             self._sidecar.save_meta()
@@ -138,6 +151,7 @@ class Tier:
             with self._lock:
                 self.bodies.update(bodies)
                 self.paths.update(paths)
+                self._changes += 1
 
     def body_vectors(self, keys: Sequence[bytes]) -> dict[bytes, Floats]:
         """Stored vectors of contents, float32 [chunks, dim]."""
@@ -164,45 +178,84 @@ class Tier:
 
     def waiting(self, view: View) -> list[int]:
         """Numbers of the view's documents of whose content or path no vector is stored."""
-        return [number for number in self.missing(view) if not self._is_stored(self._documents[number])]
+        with self._lock:
+            mask = view.mask()
+            numbers: list[int] = np.flatnonzero(mask & ~self._stored_of(view)).tolist()
+            return numbers
 
-    def _is_stored(self, document: Document) -> bool:
-        return document.key in self.bodies and document.path in self.paths
+    def _stored_of(self, view: View) -> Flags:
+        """Which documents have their vectors stored, bool [as ``view.mask()``]: right for those of the view."""
+        mask = view.mask()
+
+        def look() -> Flags:
+            unknown: list[int] = np.flatnonzero(mask & ~self._kept.up_to(len(mask))).tolist()
+            documents, bodies, paths = self._documents, self.bodies, self.paths
+            self._kept.set([at for at in unknown if documents[at].key in bodies and documents[at].path in paths])
+            return self._kept.up_to(len(mask))
+
+        return view.derived(f"stored {self.name}", self._changes, look)
 
     def load(self, view: View) -> None:
         """Give rows to every document of a view whose vectors are stored."""
         with self._lock:
             if self.index is None:
                 return
-            ready = [number for number in self.missing(view) if self._is_stored(self._documents[number])]
-            for at in range(0, len(ready), _ROWS_PER_READ):
-                self._add_rows(self.index, ready[at : at + _ROWS_PER_READ])
+            stored = self._stored_of(view)
+            ready: list[int] = np.flatnonzero(view.mask() & stored & ~self._rows.up_to(len(stored))).tolist()
+            if ready:
+                self.index.reserve(sum(view.entries[self._documents[number].path].chunks for number in ready))
+                self._add_rows(self.index, ready)
 
     def _add_rows(self, index: VectorIndex, numbers: Sequence[int]) -> None:
-        documents = [self._documents[number] for number in numbers]
-        prefix = self._prefix()
-        bodies = self._sidecar.get_many(list({b"e" + prefix + document.key for document in documents}))
-        paths = self._sidecar.get_many(list({b"p" + prefix + encode_path(document.path) for document in documents}))
-        body, path, ids, done = [], [], [], []
-        per_chunk = self.bytes_per_chunk
-        for number, document in zip(numbers, documents, strict=True):
-            packed = bodies.get(b"e" + prefix + document.key)
-            named = paths.get(b"p" + prefix + encode_path(document.path))
-            if packed is None or named is None:
-                continue
-            count = len(packed) // per_chunk
-            body.append(packed)
-            path.append((named, count))
-            ids.append(chunk_id(number, 0) + np.arange(count, dtype=np.int64))
-            done.append(number)
-        if not done:
-            return
-        vectors = self._unpacked(b"".join(body))
-        if len(vectors):
-            names = self._unpacked(b"".join(named for named, _ in path))
-            counts = np.array([count for _, count in path])
-            index.add(np.concatenate(ids), combine(vectors, np.repeat(names, counts, axis=0), PATH_WEIGHT))
-        self._rows.set(done)
+        stored = self._stored(numbers)
+        # What was read is combined in another thread while this one reads on: both leave the interpreter free.
+        with ThreadPoolExecutor(1, "auto-context-rows") as thread:
+            before: Future[Made] | None = None
+            while batch := list(islice(stored, _ROWS_PER_READ)):
+                made = thread.submit(self._made, index, batch)
+                if before is not None:
+                    self._add(index, before.result())
+                before = made
+            if before is not None:
+                self._add(index, before.result())
+
+    def _stored(self, numbers: Sequence[int]) -> Iterator[tuple[int, bytes, bytes]]:
+        """Number, packed vectors of the content and of the path, of the documents that have both."""
+        prefix, documents = self._prefix(), self._documents
+        by_key: dict[bytes, list[int]] = {}
+        for number in numbers:
+            by_key.setdefault(documents[number].key, []).append(number)
+        # A whole range of keys is read at twice the speed of single ones.
+        whole = len(by_key) * 4 > len(self.bodies)
+        if whole:
+            paths = {key[9:]: data for key, data in self._sidecar.scan(b"p" + prefix)}
+            bodies = self._sidecar.scan(b"e" + prefix)
+        else:
+            names = {encode_path(documents[number].path) for number in numbers}
+            found = self._sidecar.get_many([b"p" + prefix + name for name in names])
+            paths = {key[9:]: data for key, data in found.items()}
+            bodies = self._sidecar.each(b"e" + prefix + key for key in by_key)
+        for key, packed in bodies:
+            for number in by_key.get(key[9:], ()):
+                named = paths.get(encode_path(documents[number].path))
+                if named is not None:
+                    yield number, packed, named
+
+    def _made(self, index: VectorIndex, batch: Sequence[tuple[int, bytes, bytes]]) -> Made:
+        """What ``_stored`` read, as rows."""
+        counts = np.array([len(packed) // self.bytes_per_chunk for _, packed, _ in batch])
+        numbers = [number for number, _, _ in batch]
+        bodies = self._unpacked(b"".join(packed for _, packed, _ in batch))
+        names = self._unpacked(b"".join(named for _, _, named in batch))
+        begins = np.cumsum(counts) - counts
+        ids = np.repeat(np.array(numbers, np.int64) << CHUNK_BITS, counts)
+        ids += np.arange(len(bodies)) - np.repeat(begins, counts)
+        return Made(numbers, ids, index.packed(combine(bodies, names, PATH_WEIGHT, counts)))
+
+    def _add(self, index: VectorIndex, made: Made) -> None:
+        if len(made.ids):
+            index.add(made.ids, made.rows)
+        self._rows.set(made.numbers)
 
     def drop(self, gone: Flags) -> int:
         """Take the rows of some documents out; what is stored stays.
@@ -215,6 +268,8 @@ class Tier:
         """
         with self._lock:
             self._rows.unset(gone)
+            self._kept.unset(gone)
+            self._changes += 1
             return self.index.compact(~gone[self.index.ids >> CHUNK_BITS]) if self.index is not None else 0
 
     def forget(self, bodies: Iterable[bytes], paths: Iterable[str]) -> None:
@@ -222,9 +277,11 @@ class Tier:
         with self._lock:
             self.bodies.difference_update(bodies)
             self.paths.difference_update(paths)
+            self._kept = Marks()
+            self._changes += 1
 
     def count(self, view: View, chunks: NDArray[np.int32]) -> int:
-        """How many chunks of a view have a row.
+        """Of how many chunks of a view the vectors are stored: they have a row, or get it when they are searched.
 
         Args:
             view: whose.
@@ -232,7 +289,7 @@ class Tier:
         """
         with self._lock:
             mask = view.mask()
-            return int(chunks[: len(mask)][mask & self._rows.up_to(len(mask))].sum())
+            return int(chunks[: len(mask)][mask & self._stored_of(view)].sum())
 
     def has_rows(self, number: int) -> bool:
         """Whether a document has rows."""

@@ -29,6 +29,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -177,27 +178,26 @@ class Sidecar:
         rows = self._reader().execute(
             "SELECT key, value FROM Cache WHERE key >= ? AND key < ? ORDER BY key", (prefix, _after(prefix))
         )
-        for key, value in rows:
-            yield bytes(key), bytes(value)
+        yield from rows
 
     def keys(self, prefix: bytes) -> list[bytes]:
         """All keys of a prefix, without reading their values."""
         rows = self._reader().execute(
             "SELECT key FROM Cache WHERE key >= ? AND key < ? ORDER BY key", (prefix, _after(prefix))
         )
-        return [bytes(row[0]) for row in rows]
+        return [key for (key,) in rows]
 
     def get_many(self, keys: list[bytes]) -> dict[bytes, bytes]:
         """The values of the keys that exist."""
-        found: dict[bytes, bytes] = {}
-        reader = self._reader()
-        for at in range(0, len(keys), _BIND_LIMIT):
-            part = keys[at : at + _BIND_LIMIT]
+        return dict(self.each(keys))
+
+    def each(self, keys: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        """(key, value) of the keys that exist, some hundred read at a time."""
+        reader, left = self._reader(), iter(keys)
+        while part := list(islice(left, _BIND_LIMIT)):
             marks = ",".join("?" * len(part))
             # Only placeholders are formatted in; the keys are bound.
-            rows = reader.execute(f"SELECT key, value FROM Cache WHERE key IN ({marks}) AND raw = 1", part)  # noqa: S608
-            found.update((bytes(key), bytes(value)) for key, value in rows)
-        return found
+            yield from reader.execute(f"SELECT key, value FROM Cache WHERE key IN ({marks}) AND raw = 1", part)  # noqa: S608
 
     def measure(self, keys: list[bytes]) -> tuple[int, int]:
         """How many of some keys exist, and their bytes with their values'."""

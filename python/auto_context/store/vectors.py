@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Ids = NDArray[np.int64]
     Mask = NDArray[np.bool_]
-    Rows = NDArray[np.float32] | NDArray[np.float16] | NDArray[np.int8]
+    Rows = NDArray[np.float32] | NDArray[np.float16] | NDArray[np.int8] | NDArray[np.uint8]
 
 Kind = Literal["fp16", "int8"]
 
@@ -98,8 +98,9 @@ class VectorIndex:
 
         Args:
             ids: int64 [n].
-            vectors: float32 or float16 [n, dim], unit length; or int8 [n, dim], of any length.
+            vectors: float32 or float16 [n, dim], unit length; int8 [n, dim], of any length; or what ``packed`` gave.
         """
+        codes = vectors if vectors.dtype == np.uint8 else self.packed(vectors)
         with self._lock:
             need = self._count + len(ids)
             if need > len(self._ids):
@@ -107,18 +108,25 @@ class VectorIndex:
                 grown[: self._count] = self.ids
                 self._ids = grown
             self._ids[self._count : need] = ids
-            if self.kind == "fp16" and vectors.dtype == np.float32:
-                faiss.omp_set_num_threads(1)
-                self._index.add(np.ascontiguousarray(vectors))
-            else:
-                self._index.add_sa_codes(self._codes(vectors))
+            self._index.add_sa_codes(codes)
             self._count = need
-            self._sort()
 
-    def _codes(self, vectors: Rows) -> NDArray[np.uint8]:
-        """Rows as faiss keeps them."""
+    def reserve(self, rows: int) -> None:
+        """Have room for some more rows: else adding them copies all that are there, each time the room doubles."""
+        with self._lock:
+            codes = self._index.codes
+            before = codes.size()
+            codes.resize(before + rows * self._index.code_size)
+            codes.resize(before)
+
+    def packed(self, vectors: Rows) -> NDArray[np.uint8]:
+        """Rows as faiss keeps them, uint8 [n, bytes of a row]. Any thread may make them."""
         if self.kind == "fp16" and vectors.dtype == np.float16:
             return np.ascontiguousarray(vectors).view(np.uint8)
+        if self.kind == "fp16" and vectors.dtype == np.float32:
+            faiss.omp_set_num_threads(1)
+            made: NDArray[np.uint8] = self._index.sa_encode(np.ascontiguousarray(vectors))
+            return made
         codes = np.empty(vectors.shape, np.float16 if self.kind == "fp16" else np.int8)
         for at in range(0, len(vectors), _BLOCK):
             block = vectors[at : at + _BLOCK].astype(np.float32)
@@ -154,7 +162,6 @@ class VectorIndex:
             self._count = len(self._ids)
             self._generation += 1
             self._sorted_ids, self._sorted_rows = self._sorted_ids[:0], self._sorted_rows[:0]
-            self._sort()
             return before - self._count
 
     def selection(self, allowed: Mask) -> Selection:
@@ -236,6 +243,7 @@ class VectorIndex:
     def _of(self, ids: Ids) -> tuple[Ids, Floats]:
         """The chunks that have a row, int64 [m], and those, float32 [m, dim]."""
         with self._lock:
+            self._sort()
             first = len(self._sorted_ids)
             recent = self._ids[first : self._count]
             rows = first + np.flatnonzero(np.isin(recent, ids))
@@ -261,12 +269,14 @@ def _unit(rows: Floats) -> Floats:
     return out
 
 
-def combine(body: Floats, path: Floats, weight: float) -> Floats:
+def combine(body: Floats, path: Floats, weight: float, counts: NDArray[np.int64] | int = 1) -> Floats:
     """Body vectors moved towards the path they stand at: ``norm(body + weight * path)``.
 
     Args:
         body: float32 [n, dim], unit length.
-        path: float32 [dim], unit length; or [n, dim], one for each.
+        path: float32 [dim], unit length; or [m, dim].
         weight: how much the path counts.
+        counts: int64 [m], how many of the bodies, in order, stand at each path.
     """
-    return _unit(body + np.float32(weight) * path)
+    moved = np.float32(weight) * path
+    return _unit(body + (moved if moved.ndim == 1 else np.repeat(moved, counts, axis=0)))

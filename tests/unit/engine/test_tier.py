@@ -94,3 +94,23 @@ def test_marks_grow() -> None:
     flags = marks.up_to(6000)
     assert np.flatnonzero(flags).tolist() == [3, 5000]
     marks.set([])
+
+
+def test_static_rows_are_loaded_once_they_are_searched_where_the_transformer_has_read(repository: Repository) -> None:
+    static, vector, view = repository.static, repository.vector, repository.worktree("/w").view
+    for tier, pack in (
+        (static, lambda count: np.full((count, 8), count, np.int8).tobytes()),
+        (vector, lambda count: fp16(rows(count))),
+    ):
+        tier.use(MODEL, 8)
+        names = {f"{n}.py": pack(1) for n in range(1, 4)}
+        repository.store_vectors(tier, MODEL, {key(n): pack(n) for n in range(1, 4)}, names)
+    repository.load_rows(view)
+    assert vector.index is not None
+    assert static.index is not None
+    assert (len(vector.index), len(static.index)) == (6, 0)
+    assert repository.coverage(view, static) == 1.0
+    assert static.waiting(view) == []
+    static.load(view)
+    assert len(static.index) == 6
+    assert static.missing(view) == []
