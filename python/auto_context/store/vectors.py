@@ -100,7 +100,7 @@ class VectorIndex:
             ids: int64 [n].
             vectors: float32 or float16 [n, dim], unit length; int8 [n, dim], of any length; or what ``packed`` gave.
         """
-        codes = vectors if vectors.dtype == np.uint8 else self.packed(vectors)
+        codes = self.packed(vectors)
         with self._lock:
             need = self._count + len(ids)
             if need > len(self._ids):
@@ -121,6 +121,8 @@ class VectorIndex:
 
     def packed(self, vectors: Rows) -> NDArray[np.uint8]:
         """Rows as faiss keeps them, uint8 [n, bytes of a row]. Any thread may make them."""
+        if vectors.dtype == np.uint8:
+            return vectors.view(np.uint8)
         if self.kind == "fp16" and vectors.dtype == np.float16:
             return np.ascontiguousarray(vectors).view(np.uint8)
         if self.kind == "fp16" and vectors.dtype == np.float32:

@@ -98,13 +98,10 @@ def test_marks_grow() -> None:
 
 def test_static_rows_are_loaded_once_they_are_searched_where_the_transformer_has_read(repository: Repository) -> None:
     static, vector, view = repository.static, repository.vector, repository.worktree("/w").view
-    for tier, pack in (
-        (static, lambda count: np.full((count, 8), count, np.int8).tobytes()),
-        (vector, lambda count: fp16(rows(count))),
-    ):
-        tier.use(MODEL, 8)
-        names = {f"{n}.py": pack(1) for n in range(1, 4)}
-        repository.store_vectors(tier, MODEL, {key(n): pack(n) for n in range(1, 4)}, names)
+    for tier, model, size in ((static, OTHER, 8), (vector, MODEL, 16)):
+        tier.use(model, 8)
+        names = {f"{number}.py": b"\x01" * size for number in range(1, 4)}
+        repository.store_vectors(tier, model, {key(number): b"\x01" * size * number for number in range(1, 4)}, names)
     repository.load_rows(view)
     assert vector.index is not None
     assert static.index is not None
