@@ -186,7 +186,7 @@ class Search:
         if self._static_query is None and repository.static.model and self._query_has_words():
             states["static"] = "loading"
         for tier in repository.tiers:
-            if states[tier.name] == "ok" and (tier.index is None or not len(tier.index)):
+            if states[tier.name] == "ok" and (tier.index is None or not self._view.chunks):
                 states[tier.name] = "empty"
             if states[tier.name] == "ok" and self._coverage[tier.name] < 1.0:
                 states[tier.name] = "partial" if self._coverage[tier.name] else "empty"
