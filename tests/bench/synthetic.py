@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from auto_context.config import Settings
+from auto_context.embed.quantise import quantise
 from auto_context.engine.repository import open_repository
+from auto_context.engine.tier import prefix_of
 from auto_context.engine.work import LocalWorker
 from auto_context.source import resolve_root
 from auto_context.store.records import unpack
@@ -65,10 +67,9 @@ def fill(data: Path, root: Path, most: int | None = None) -> int:
 
 
 def _unit(random: np.random.Generator, rows: int, dim: int) -> bytes:
-    """Random unit vectors as the store keeps them: fp16 [rows, dim]."""
+    """Random unit vectors as the store keeps them: int8 [rows, dim]."""
     vectors = random.standard_normal((rows, dim), np.float32)
-    unit: bytes = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype("<f2").tobytes()
-    return unit
+    return quantise(vectors).tobytes()
 
 
 def vector_bytes(data: Path, tier: str) -> int:
@@ -77,7 +78,7 @@ def vector_bytes(data: Path, tier: str) -> int:
     for database in (data / "stores").glob("*/sidecar/cache.db"):
         connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
         meta = unpack(bytes(connection.execute("SELECT value FROM Cache WHERE key = ?", (b"m",)).fetchone()[0]))
-        model = bytes.fromhex(meta.get(tier, [""])[0])[:8]
+        model = prefix_of(meta[tier][0]) if tier in meta else b""
         rows = connection.execute("SELECT key, LENGTH(value) FROM Cache WHERE key >= ? AND key < ?", (b"e", b"q"))
         total += sum(size for key, size in rows if model and key[:1] in b"ep" and bytes(key[1:9]) == model)
         connection.close()

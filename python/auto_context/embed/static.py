@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from auto_context.config import Settings
 from auto_context.embed.compose import parts
 from auto_context.embed.model import ModelSpec, file_hash, locate_model
+from auto_context.embed.quantise import unit
 from auto_context.errors import AutoContextError
 
 POOLING_VERSION = 1
@@ -43,7 +44,6 @@ _LONGEST = 60
 """Longer words are data."""
 _DTYPES = {"F16": np.float16, "F32": np.float32, "F64": np.float64, "I8": np.int8}
 _SYMBOL_WEIGHT = 0.5
-_INT8 = 127
 _MATRIX = 2
 
 Vectors = NDArray[np.float32]
@@ -162,7 +162,7 @@ class StaticModel:
                     size = min(end - part, _GATHERED)
                     near = np.take(self._vectors, rows[part : part + size], 0, self._buffer[:size], "clip")
                     pooled[bag] += counts[part : part + size] @ near
-        return _unit(pooled)
+        return unit(pooled)
 
     def _counted(
         self, words: _Words, bags: Sequence[NDArray[np.int32]]
@@ -211,19 +211,7 @@ def with_symbols(bodies: Vectors, symbols: Vectors) -> Vectors:
 
     On the development sets that is worth 0.04 NDCG@10 of files and 0.09 of lines; as much of both is worse.
     """
-    return _unit(bodies + _SYMBOL_WEIGHT * symbols)
-
-
-def quantise(vectors: Vectors) -> NDArray[np.int8]:
-    """Vectors as bytes, each row scaled so that its largest is 127: [n, dim] to [n, dim]. Only directions are kept."""
-    largest = np.abs(vectors).max(1, keepdims=True, initial=0.0)
-    scaled = vectors * (_INT8 / np.where(largest > 0, largest, 1.0))
-    return np.rint(scaled).astype(np.int8)
-
-
-def restore(rows: NDArray[np.int8]) -> Vectors:
-    """The rows of ``quantise`` as float32 [n, dim] of length 1."""
-    return _unit(rows.astype(np.float32))
+    return unit(bodies + _SYMBOL_WEIGHT * symbols)
 
 
 def distilled_folder(spec: ModelSpec, cache_dir: Path) -> Path:
@@ -282,12 +270,6 @@ def silent_tokens(tokenizer: Any) -> set[int]:
     special.update(tokenizer.encode("").ids)
     unknown = tokenizer.token_to_id(getattr(tokenizer.model, "unk_token", None) or "")
     return special if unknown is None else special | {unknown}
-
-
-def _unit(vectors: Vectors) -> Vectors:
-    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
-    scaled: Vectors = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
-    return scaled
 
 
 def _grown(array: NDArray[Any], size: int) -> NDArray[Any]:

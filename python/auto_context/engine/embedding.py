@@ -32,7 +32,7 @@ class _Batch:
 
     ask: list[tuple[bytes, bytes, list[int]]] = field(default_factory=list)
     """(key, packed blob, positions of the chunks to embed)."""
-    taken: dict[bytes, np.ndarray[tuple[int, int], np.dtype[np.float32]]] = field(default_factory=dict)
+    taken: dict[bytes, np.ndarray[tuple[int, int], np.dtype[np.int8]]] = field(default_factory=dict)
     """Vectors of each asked content, filled where an earlier content has them."""
     paths: list[str] = field(default_factory=list)
     work: int = 0
@@ -123,28 +123,28 @@ class Embedding:
         if packed is None:
             return 0
         hashes, previous = blob_hashes(packed)
-        vectors = np.zeros((len(hashes), self._tier.dim), np.float32)
+        rows = np.zeros((len(hashes), self._tier.dim), np.int8)
         known = self._known(previous)
         missing = []
         for at, digest in enumerate(hashes):
             if digest in known:
-                vectors[at] = known[digest]
+                rows[at] = known[digest]
             else:
                 missing.append(at)
-        batch.taken[key] = vectors
+        batch.taken[key] = rows
         batch.ask.append((key, packed, missing))
         return len(missing)
 
-    def _known(self, previous: bytes) -> dict[bytes, np.ndarray[tuple[int], np.dtype[np.float32]]]:
+    def _known(self, previous: bytes) -> dict[bytes, np.ndarray[tuple[int], np.dtype[np.int8]]]:
         """Vectors of the previous content of a file by the hash of the text they stand for."""
         if not previous or previous not in self._tier.bodies:
             return {}
         packed = self._repository.sidecar.get(b"b" + previous)
-        vectors = self._tier.body_vectors([previous]).get(previous)
-        if packed is None or vectors is None:
+        rows = self._tier.body_rows([previous]).get(previous)
+        if packed is None or rows is None:
             return {}
         hashes, _ = blob_hashes(packed)
-        return dict(zip(hashes, vectors, strict=True))
+        return dict(zip(hashes, rows, strict=True))
 
     def _submit(self, batch: _Batch) -> Future[Result] | None:
         blobs = [(packed, missing) for _, packed, missing in batch.ask if missing]
@@ -159,17 +159,17 @@ class Embedding:
             result = self._calls.wait(future)
             if result["fingerprint"] != tier.model:
                 raise AutoContextError("worker_down", "the worker's model changed; the next update uses it")
-            fresh = np.frombuffer(result["chunks"], "<f2").reshape(-1, tier.dim)
+            fresh = np.frombuffer(result["chunks"], np.int8).reshape(-1, tier.dim)
             at = 0
             for key, _, missing in batch.ask:
                 batch.taken[key][missing] = fresh[at : at + len(missing)]
                 at += len(missing)
-            rows = np.frombuffer(result["paths"], "<f2").reshape(-1, tier.dim)
+            rows = np.frombuffer(result["paths"], np.int8).reshape(-1, tier.dim)
             paths = {path: row.tobytes() for path, row in zip(batch.paths, rows, strict=True)}
             self.chunks += at
             self.paths += len(paths)
             self.tokens += result["tokens"]
-        bodies = {key: vectors.astype("<f2").tobytes() for key, vectors in batch.taken.items()}
+        bodies = {key: rows.tobytes() for key, rows in batch.taken.items()}
         self._repository.store_vectors(tier, tier.model, bodies, paths)
         tier.load(self._view)
         return batch.work

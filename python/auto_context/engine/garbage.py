@@ -24,7 +24,7 @@ from typing import TypeVar
 
 from auto_context.engine import views
 from auto_context.engine.repository import Repository
-from auto_context.engine.tier import decode_path, encode_path
+from auto_context.engine.tier import decode_path, encode_path, prefix_of
 from auto_context.engine.views import Worktree
 from auto_context.source import existing_refs, worktree_tops
 from auto_context.store.records import Entry, document_id
@@ -248,7 +248,7 @@ class Collection:
     def _models_in_use(self) -> set[bytes]:
         """The transformer and the static model used last."""
         meta = self._repository.sidecar.meta
-        return {bytes.fromhex(meta[name][0])[:8] for name in ("model", "static") if name in meta}
+        return {prefix_of(meta[name][0]) for name in ("model", "static") if name in meta}
 
     # Removal
 

@@ -15,7 +15,8 @@ import numpy as np
 from auto_context.chunk import CHUNKER_VERSION, chunk
 from auto_context.config import Settings
 from auto_context.embed.compose import Outline, chunk_text
-from auto_context.embed.static import StaticModel, quantise, with_symbols
+from auto_context.embed.quantise import quantise
+from auto_context.embed.static import StaticModel, with_symbols
 from auto_context.rank.tokens import Lexicon, identifiers
 from auto_context.source import Content, language_of, read
 from auto_context.store.records import Blob, pack_blob, unpack_blob

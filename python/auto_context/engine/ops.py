@@ -17,6 +17,7 @@ from auto_context.embed.compose import Outline, chunk_text, path_text
 from auto_context.embed.distil import distil_steps
 from auto_context.embed.download import fetch_steps
 from auto_context.embed.model import BUNDLED, ModelSpec, configured_spec, verify_bundled
+from auto_context.embed.quantise import quantise
 from auto_context.embed.static import StaticModel, locate_static
 from auto_context.embed.tokens import TokenCounter
 from auto_context.engine.ingest import Ingest
@@ -128,7 +129,7 @@ class Operations:
         return {"whole": whole, "commits": [list(commit) for commit in commits], "paths": paths, "counts": counts}
 
     def _embed(self, blobs: list[tuple[bytes, list[int]]], paths: list[str]) -> Steps:
-        """Vectors for some chunks of packed blobs and for some paths, fp16 bytes in the order asked."""
+        """Vectors for some chunks of packed blobs and for some paths, quantised, in the order asked."""
         texts: list[str] = []
         for packed, positions in blobs:
             blob = unpack_blob(packed)
@@ -139,7 +140,7 @@ class Operations:
         yield
         tokens_before = encoder.tokens
         vectors = yield from self._encode(encoder, texts + [path_text(path) for path in paths])
-        data = vectors.astype("<f2")
+        data = quantise(vectors)
         return {
             "fingerprint": encoder.spec.fingerprint,
             "chunks": data[: len(texts)].tobytes(),

@@ -1,11 +1,12 @@
 """One tier of vectors: everything that one model made of a repository, on disk and as rows to search.
 
-There are two, alike but for the model and for how a vector is kept: ``static`` (token vectors pooled, int8) is there
-within seconds of a first index, ``vector`` (the transformer, fp16) follows behind it.
+There are two, alike but for the model: ``static`` (token vectors pooled) is there within seconds of a first index,
+``vector`` (the transformer) follows behind it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from auto_context.embed.static import restore
+from auto_context.embed.quantise import restore
 from auto_context.store.records import CHUNK_BITS
 from auto_context.store.vectors import VectorIndex, combine
 
@@ -100,24 +101,18 @@ class Tier:
         self._changes = 0
         """How often what is stored has changed."""
         self._meta = "model" if name == "vector" else name
-        self._int8 = name == "static"
 
     @property
     def dim(self) -> int:
         """Length of the current model's vectors, 0 before there is one."""
         return self.index.dim if self.index is not None else 0
 
-    @property
-    def bytes_per_chunk(self) -> int:
-        """What one vector takes on disk."""
-        return self.dim * (1 if self._int8 else 2)
-
     def use(self, fingerprint: str, dim: int) -> None:
         """Search with this model's vectors from now on."""
         with self._lock:
             if self.model == fingerprint:
                 return
-            self.model, self.index = fingerprint, VectorIndex(dim, "int8" if self._int8 else "fp16")
+            self.model, self.index = fingerprint, VectorIndex(dim)
             prefix = self._prefix()
             self.bodies = {key[9:] for key in self._sidecar.keys(b"e" + prefix)}
             self.paths = {decode_path(key[9:]) for key in self._sidecar.keys(b"p" + prefix)}
@@ -133,7 +128,7 @@ class Tier:
             self.use(*self._sidecar.meta[self._meta])
 
     def _prefix(self) -> bytes:
-        return bytes.fromhex(self.model)[:8]
+        return prefix_of(self.model)
 
     # On disk
 
@@ -155,17 +150,18 @@ class Tier:
 
     def body_vectors(self, keys: Sequence[bytes]) -> dict[bytes, Floats]:
         """Stored vectors of contents, float32 [chunks, dim]."""
+        return {key: restore(rows) for key, rows in self.body_rows(keys).items()}
+
+    def body_rows(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.int8]]:
+        """The same as they are stored, int8 [chunks, dim]."""
         if self.index is None:
             return {}
         prefix = b"e" + self._prefix()
         found = self._sidecar.get_many([prefix + key for key in keys])
         return {key[9:]: self._unpacked(data) for key, data in found.items()}
 
-    def _unpacked(self, data: bytes) -> Floats:
-        """Stored bytes as unit vectors, float32 [n, dim]."""
-        if self._int8:
-            return restore(np.frombuffer(data, np.int8).reshape(-1, self.dim))
-        return np.frombuffer(data, "<f2").reshape(-1, self.dim).astype(np.float32)
+    def _unpacked(self, data: bytes) -> NDArray[np.int8]:
+        return np.frombuffer(data, np.int8).reshape(-1, self.dim)
 
     # In memory
 
@@ -243,10 +239,10 @@ class Tier:
 
     def _made(self, index: VectorIndex, batch: Sequence[tuple[int, bytes, bytes]]) -> Made:
         """What ``_stored`` read, as rows."""
-        counts = np.array([len(packed) // self.bytes_per_chunk for _, packed, _ in batch])
+        counts = np.array([len(packed) // self.dim for _, packed, _ in batch])
         numbers = [number for number, _, _ in batch]
-        bodies = self._unpacked(b"".join(packed for _, packed, _ in batch))
-        names = self._unpacked(b"".join(named for _, _, named in batch))
+        bodies = restore(self._unpacked(b"".join(packed for _, packed, _ in batch)))
+        names = restore(self._unpacked(b"".join(named for _, _, named in batch)))
         begins = np.cumsum(counts) - counts
         ids = np.repeat(np.array(numbers, np.int64) << CHUNK_BITS, counts)
         ids += np.arange(len(bodies)) - np.repeat(begins, counts)
@@ -294,6 +290,15 @@ class Tier:
     def has_rows(self, number: int) -> bool:
         """Whether a document has rows."""
         return bool(self._rows.up_to(number + 1)[number])
+
+
+def prefix_of(model: str) -> bytes:
+    """What the keys of a model's vectors have in common. How they are packed is a part of it.
+
+    Args:
+        model: its fingerprint.
+    """
+    return hashlib.blake2b(bytes.fromhex(model), digest_size=8, person=b"int8").digest()
 
 
 def encode_path(path: str) -> bytes:

@@ -4,8 +4,8 @@ Keys are bytes with a one-letter kind, so that a kind is one range of the key in
 
     m                          format, lexical generation
     b <key>                    blob
-    e <model 8> <key>          vectors of a blob's chunks, fp16
-    p <model 8> <path>         vector of a path, fp16
+    e <model 8> <key>          vectors of a blob's chunks, int8
+    p <model 8> <path>         vector of a path, int8
     w <worktree 8>             worktree: folder, current ref, remembered refs
     h <worktree 8>             history: the last commit of every path, as of one HEAD
     v <worktree 8> <ref>       view: all entries of one ref

@@ -14,7 +14,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from auto_context.config import Settings
 from auto_context.embed import static
 from auto_context.embed.model import load_spec
-from auto_context.embed.static import StaticModel, locate_static, quantise, restore, with_symbols
+from auto_context.embed.quantise import quantise, restore
+from auto_context.embed.static import StaticModel, locate_static, with_symbols
 from auto_context.errors import AutoContextError
 
 TEXTS = [

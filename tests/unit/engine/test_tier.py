@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from auto_context.embed.quantise import quantise
 from auto_context.engine.repository import Repository
 from auto_context.engine.tier import Marks
 from auto_context.store.records import Entry
@@ -32,8 +33,8 @@ def repository(tmp_path: Path) -> Repository:
     return made
 
 
-def fp16(vectors: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> bytes:
-    return vectors.astype("<f2").tobytes()
+def packed(vectors: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> bytes:
+    return quantise(vectors).tobytes()
 
 
 def test_documents_get_rows_once_their_content_and_path_are_stored(repository: Repository) -> None:
@@ -41,7 +42,7 @@ def test_documents_get_rows_once_their_content_and_path_are_stored(repository: R
     assert (repository.coverage(view, tier), tier.dim) == (0.0, 0)
     tier.use(MODEL, 8)
     assert len(tier.missing(view)) == len(tier.waiting(view)) == 3
-    repository.store_vectors(tier, MODEL, {key(1): fp16(rows(1)), key(3): fp16(rows(3))}, {"3.py": fp16(rows(1))})
+    repository.store_vectors(tier, MODEL, {key(1): packed(rows(1)), key(3): packed(rows(3))}, {"3.py": packed(rows(1))})
     tier.load(view)
     assert tier.index is not None
     assert len(tier.index) == 3
@@ -57,8 +58,8 @@ def test_documents_get_rows_once_their_content_and_path_are_stored(repository: R
 def test_another_model_begins_anew_and_the_first_is_still_there(repository: Repository) -> None:
     tier, view = repository.vector, repository.worktree("/w").view
     tier.use(MODEL, 8)
-    names = {f"{number}.py": fp16(rows(1)) for number in range(1, 4)}
-    repository.store_vectors(tier, MODEL, {key(n): fp16(rows(n)) for n in range(1, 4)}, names)
+    names = {f"{number}.py": packed(rows(1)) for number in range(1, 4)}
+    repository.store_vectors(tier, MODEL, {key(n): packed(rows(n)) for n in range(1, 4)}, names)
     tier.load(view)
     tier.use(OTHER, 4)
     assert repository.vector_count(view, tier) == 0
@@ -98,10 +99,10 @@ def test_marks_grow() -> None:
 
 def test_static_rows_are_loaded_once_they_are_searched_where_the_transformer_has_read(repository: Repository) -> None:
     static, vector, view = repository.static, repository.vector, repository.worktree("/w").view
-    for tier, model, size in ((static, OTHER, 8), (vector, MODEL, 16)):
+    for tier, model in ((static, OTHER), (vector, MODEL)):
         tier.use(model, 8)
-        names = {f"{number}.py": b"\x01" * size for number in range(1, 4)}
-        repository.store_vectors(tier, model, {key(number): b"\x01" * size * number for number in range(1, 4)}, names)
+        names = {f"{number}.py": b"\x01" * 8 for number in range(1, 4)}
+        repository.store_vectors(tier, model, {key(number): b"\x01" * 8 * number for number in range(1, 4)}, names)
     repository.load_rows(view)
     assert vector.index is not None
     assert static.index is not None

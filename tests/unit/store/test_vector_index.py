@@ -5,10 +5,9 @@ import numpy.typing as npt
 import pytest
 
 from auto_context.store.lexical import chunk_id
-from auto_context.store.vectors import Kind, VectorIndex, combine
+from auto_context.store.vectors import VectorIndex, combine
 
-KINDS: tuple[Kind, ...] = ("fp16", "int8")
-TOLERANCE = {"fp16": 2e-3, "int8": 6e-3}
+TOLERANCE = 6e-3
 Floats = npt.NDArray[np.float32]
 
 
@@ -19,47 +18,44 @@ def unit(rows: int, dim: int = 64, seed: int = 1) -> Floats:
 
 
 def as_bytes(data: Floats) -> npt.NDArray[np.int8]:
-    """Each row scaled so that its largest element is 127, as static vectors are stored."""
+    """Each row scaled so that its largest element is 127, as vectors are stored."""
     scaled = data * (127 / np.abs(data).max(1, keepdims=True))
     whole: npt.NDArray[np.int8] = np.rint(scaled).astype(np.int8)
     return whole
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_agrees_with_a_plain_product_within_the_allowed_rows(kind: Kind) -> None:
-    data, index = unit(500), VectorIndex(64, kind)
+def test_agrees_with_a_plain_product_within_the_allowed_rows() -> None:
+    data, index = unit(500), VectorIndex(64)
     index.add(np.arange(500) * 7, data)
     allowed = np.random.default_rng(2).random(500) < 0.3
     ids, scores = index.search(data[0], allowed, 10)
     exact = np.where(allowed, data @ data[0], -2)
     best = np.argsort(-exact)[:10]
-    np.testing.assert_allclose(scores, exact[best], atol=TOLERANCE[kind])
-    np.testing.assert_allclose(exact[ids // 7], exact[best], atol=TOLERANCE[kind])
+    np.testing.assert_allclose(scores, exact[best], atol=TOLERANCE)
+    np.testing.assert_allclose(exact[ids // 7], exact[best], atol=TOLERANCE)
     assert (np.diff(scores) <= 0).all()
     assert ids.tolist() == index.search(data[0], index.selection(allowed), 10)[0].tolist()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_rows_past_the_mask_and_an_empty_view_find_nothing(kind: Kind) -> None:
-    data, index = unit(64), VectorIndex(64, kind)
+def test_rows_past_the_mask_and_an_empty_view_find_nothing() -> None:
+    data, index = unit(64), VectorIndex(64)
     assert index.search(data[0], np.ones(0, np.bool_), 5)[0].tolist() == []
     index.add(np.arange(64), data)
     assert set(index.search(data[60], np.ones(10, np.bool_), 64)[0].tolist()) == set(range(10))
     assert index.search(data[0], np.zeros(64, np.bool_), 5)[0].tolist() == []
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_rows_of_any_form_are_the_same_directions(kind: Kind) -> None:
+def test_rows_of_any_form_are_the_same_directions() -> None:
     data = unit(40)
-    for rows in (data, data.astype(np.float16), as_bytes(data)):
-        index = VectorIndex(64, kind)
+    for rows in (data, as_bytes(data), VectorIndex(64).packed(data)):
+        index = VectorIndex(64)
         index.add(np.arange(40), rows)
         found = index.vectors(np.arange(40))
-        np.testing.assert_allclose([found[at] @ data[at] for at in range(40)], 1, atol=TOLERANCE[kind] / 10)
+        np.testing.assert_allclose([found[at] @ data[at] for at in range(40)], 1, atol=TOLERANCE / 10)
 
 
 def test_a_row_of_bytes_with_one_great_element_is_still_found_first() -> None:
-    data, index = unit(200, 256), VectorIndex(256, "int8")
+    data, index = unit(200, 256), VectorIndex(256)
     data[17] = 0
     data[17, 3] = 1
     index.add(np.arange(200), as_bytes(data))
@@ -69,14 +65,13 @@ def test_a_row_of_bytes_with_one_great_element_is_still_found_first() -> None:
 
 
 def test_an_empty_row_is_like_nothing() -> None:
-    index = VectorIndex(64, "int8")
+    index = VectorIndex(64)
     index.add(np.arange(1), np.zeros((1, 64), np.int8))
     assert index.similarities(unit(1)[0], np.array([0])) == {0: 0.0}
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_similarities_of_single_chunks_among_sorted_and_recent_rows(kind: Kind) -> None:
-    data, index = unit(10_000, 16), VectorIndex(16, kind)
+def test_similarities_of_single_chunks_among_sorted_and_recent_rows() -> None:
+    data, index = unit(10_000, 16), VectorIndex(16)
     ids = np.random.default_rng(3).permutation(10_000) + 1000
     for start in (0, 6_000, 9_500):  # the last are looked up apart
         end = {0: 6_000, 6_000: 9_500, 9_500: 10_000}[start]
@@ -84,13 +79,12 @@ def test_similarities_of_single_chunks_among_sorted_and_recent_rows(kind: Kind) 
     wanted = [3, 6_001, 9_900]
     found = index.similarities(data[7], np.array([*ids[wanted], 5, 999_999]))
     assert found.keys() == set(ids[wanted].tolist())
-    np.testing.assert_allclose([found[ids[at]] for at in wanted], data[wanted] @ data[7], atol=TOLERANCE[kind])
+    np.testing.assert_allclose([found[ids[at]] for at in wanted], data[wanted] @ data[7], atol=TOLERANCE)
     assert index.similarities(data[7], np.empty(0, np.int64)) == {}
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_compacting_drops_rows_and_keeps_what_came_later(kind: Kind) -> None:
-    data, index = unit(9_000, 16), VectorIndex(16, kind)
+def test_compacting_drops_rows_and_keeps_what_came_later() -> None:
+    data, index = unit(9_000, 16), VectorIndex(16)
     index.add(np.arange(8_000), data[:8_000])
     before = index.ids
     keep = before % 3 == 0
