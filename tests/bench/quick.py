@@ -92,9 +92,9 @@ def memory_figures(memory: Memory, name: str) -> list[Figure]:
 def on_disk(status: dict[str, Any], root: Path, name: str) -> list[Figure]:
     """Bytes of the store against its chunks and its source. No service may have the store open."""
     chunks = max(1, int(status["vectors"]))
-    data = paths.data_dir()
-    transformer = synthetic.vector_bytes(data, synthetic.TRANSFORMER) / 1e3 / chunks
-    static = synthetic.vector_bytes(data, synthetic.STATIC) / 1e3 / chunks
+    store = Path(status["store"])
+    transformer = synthetic.vector_bytes(store, synthetic.TRANSFORMER) / 1e3 / chunks
+    static = synthetic.vector_bytes(store, synthetic.STATIC) / 1e3 / chunks
     note = "vectors of contents and paths, of every version and branch kept"
     figures = [Figure(f"{name}: transformer vectors on disk, per chunk", transformer, "kB", 1.0, note=note)]
     if static:

@@ -7,6 +7,7 @@ with random unit vectors of its width. Nothing can be said of the ranking in suc
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -72,14 +73,10 @@ def _unit(random: np.random.Generator, rows: int, dim: int) -> bytes:
     return quantise(vectors).tobytes()
 
 
-def vector_bytes(data: Path, tier: str) -> int:
-    """Bytes of the vectors of a tier, of contents and of paths, in the one store of a data folder."""
-    total = 0
-    for database in (data / "stores").glob("*/sidecar/cache.db"):
-        connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+def vector_bytes(store: Path, tier: str) -> int:
+    """Bytes of the vectors of a tier, of contents and of paths, in a store."""
+    with contextlib.closing(sqlite3.connect(f"file:{store / 'sidecar/cache.db'}?mode=ro", uri=True)) as connection:
         meta = unpack(bytes(connection.execute("SELECT value FROM Cache WHERE key = ?", (b"m",)).fetchone()[0]))
         model = prefix_of(meta[tier][0]) if tier in meta else b""
         rows = connection.execute("SELECT key, LENGTH(value) FROM Cache WHERE key >= ? AND key < ?", (b"e", b"q"))
-        total += sum(size for key, size in rows if model and key[:1] in b"ep" and bytes(key[1:9]) == model)
-        connection.close()
-    return total
+        return sum(size for key, size in rows if model and key[:1] in b"ep" and bytes(key[1:9]) == model)
