@@ -76,6 +76,9 @@ local function status_text(status)
     parts[#parts + 1] = 'indexing: ' .. (running and progress.text(status.job.progress) or status.job.state)
   end
   parts[#parts + 1] = ('worker %s'):format(service.worker)
+  for _, warning in ipairs(known and known.warnings or {}) do
+    parts[#parts + 1] = errors.text(errors.from(warning))
+  end
   return table.concat(parts, ' · ')
 end
 

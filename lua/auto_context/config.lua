@@ -1,5 +1,6 @@
--- Options: one schema, `vim.g.auto_context` and `setup()` merged over its defaults. A bad option is named and left
--- out; it never throws and never keeps the plugin from working.
+-- Options: `vim.g.auto_context` and `setup()` merged over the defaults. A bad option is named and left out; it never
+-- throws and never keeps the plugin from working. The schema is that of the Python package (`auto_context.config`),
+-- which a test compares: nothing is read at the start.
 
 local errors = require('auto_context.errors')
 local notify = require('auto_context.notify')
@@ -8,10 +9,11 @@ local M = {}
 
 ---@class auto_context.Config
 ---@field python? string
----@field limit integer
+---@field limit? integer
+---@field threshold? number
 ---@field debounce_ms integer
 ---@field auto_update boolean
----@field update_interval integer
+---@field interval_minutes number
 ---@field width number
 ---@field height number
 ---@field preview boolean
@@ -19,23 +21,23 @@ local M = {}
 
 ---@class auto_context.Option
 ---@field type string what `type()` says
----@field default any
+---@field whole? boolean no fractions
+---@field default any nil: Neovim or the service decides
 ---@field min? number
 ---@field max? number
----@field text string
 
----Also read by a test that compares it with the manual.
 ---@type table<string, auto_context.Option>
 M.schema = {
-  python = { type = 'string', text = 'interpreter that has the auto-context package' },
-  limit = { type = 'number', default = 20, min = 1, max = 100, text = 'most hits shown in a picker' },
-  debounce_ms = { type = 'number', default = 40, min = 0, max = 1000, text = 'pause in typing before a search' },
-  auto_update = { type = 'boolean', default = true, text = 'index on save, on a branch switch and by timer' },
-  update_interval = { type = 'number', default = 600, min = 0, max = 86400, text = 'seconds between updates; 0: none' },
-  width = { type = 'number', default = 0.9, min = 0.1, max = 1, text = "the picker's part of the screen's width" },
-  height = { type = 'number', default = 0.85, min = 0.1, max = 1, text = "the picker's part of the screen's height" },
-  preview = { type = 'boolean', default = true, text = 'show a preview where there is room' },
-  border = { type = 'string', text = "border of the windows; default: 'winborder', else rounded" },
+  python = { type = 'string' },
+  limit = { type = 'number', whole = true, min = 1, max = 200 },
+  threshold = { type = 'number', min = 0, max = 1 },
+  debounce_ms = { type = 'number', whole = true, default = 40, min = 0, max = 1000 },
+  auto_update = { type = 'boolean', default = true },
+  interval_minutes = { type = 'number', default = 10, min = 0, max = 1440 },
+  width = { type = 'number', default = 0.9, min = 0.1, max = 1 },
+  height = { type = 'number', default = 0.85, min = 0.1, max = 1 },
+  preview = { type = 'boolean', default = true },
+  border = { type = 'string' },
 }
 
 ---@type table?
@@ -93,11 +95,13 @@ local function problem_of(name, value)
     local advice = near and ('did you mean `%s`?'):format(near) or 'known: ' .. table.concat(names, ', ')
     return ('unknown option `%s`; %s'):format(tostring(name), advice)
   end
-  if type(value) ~= option.type then
-    return ('option `%s` must be a %s, not a %s'):format(name, option.type, type(value))
-  end
-  if option.min and (value ~= value or value < option.min or value > option.max) then
-    return ('option `%s` must be from %s to %s'):format(name, option.min, option.max)
+  local range = option.min and (' from %s to %s'):format(option.min, option.max) or ''
+  local kind = option.whole and 'whole number' or option.type
+  local fits = type(value) == option.type
+    and (not option.min or (value >= option.min and value <= option.max)) -- not a number is neither
+    and (not option.whole or value == math.floor(value))
+  if not fits then
+    return ('option `%s` must be a %s%s, not %s'):format(name, kind, range, vim.inspect(value))
   end
 end
 

@@ -166,6 +166,9 @@ rpc.on('indexed', function(done)
   state.last = done
   if not done.error then
     repo.get(done.root).indexed = true
+    for _, warning in ipairs(done.report and done.report.warnings or {}) do
+      notify.fault(errors.from(warning))
+    end
   else
     done.error = errors.from(done.error)
     -- The person asked for the end, or git is in the middle of something: neither is news.

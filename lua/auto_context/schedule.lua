@@ -96,7 +96,7 @@ local function begin()
   local safety_net = { 'DirChanged', 'TermClose', 'ShellCmdPost' }
   vim.api.nvim_create_autocmd(safety_net, { group = group, callback = check_branches })
   vim.api.nvim_create_autocmd('VimLeavePre', { group = group, callback = M.close })
-  local interval = config.get().update_interval * 1000
+  local interval = math.floor(config.get().interval_minutes * 60000)
   if config.get().auto_update and interval > 0 then
     timer = assert(vim.uv.new_timer())
     timer:start(interval, interval, vim.schedule_wrap(M.tick))

@@ -52,10 +52,10 @@
 ---@class auto_context.SearchParams
 ---@field query string
 ---@field root string absolute
----@field limit? integer
+---@field limit? integer else that of the settings
 ---@field path? string glob on the hit's path
 ---@field language? string
----@field threshold? number
+---@field threshold? number smallest score as a share of the best one's; else that of the settings
 ---@field wait_ms? integer how long to wait for legs that are not ready
 ---@field near? string path, relative to root, of the file a person looks at
 ---@field per_file? integer hits of one file among the first ten

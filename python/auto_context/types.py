@@ -56,12 +56,12 @@ class SearchRequest:
 
     query: str
     root: str
-    limit: int = 10
+    limit: int = 20
     path: str | None = None
     """A glob on the hit's path relative to ``root``, as in .gitignore: ``src/**``, ``*.py``."""
     language: str | None = None
-    threshold: float | None = None
-    """Smallest cosine similarity of a hit to the query, -1 to 1. Not applied while vectors cannot answer."""
+    threshold: float = 0.0
+    """Smallest score of a hit, as a share of the best one's, 0 to 1."""
     wait_ms: int = 0
     """How long to wait for legs that are not ready: 0 for a picker, 10,000 for one-shot callers."""
     near: str = ""
@@ -251,6 +251,8 @@ class UpdateReport:
     """As in ``Progress``."""
     tokens: int = 0
     """What the transformer read."""
+    warnings: list[dict[str, str]] = field(default_factory=list)
+    """What was left out of the repository's own settings: coded errors as plain data."""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form of every edge."""
@@ -315,6 +317,8 @@ class RepositoryStatus:
     store_bytes: int
     model: str
     embedding: Literal["ready", "loading", "down", "idle"]
+    warnings: list[dict[str, str]] = field(default_factory=list)
+    """As in ``UpdateReport``, of the file as it is now."""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form of every edge."""

@@ -155,7 +155,7 @@ def measure(pieces: list[str], rounds: int, cache: Path) -> dict[str, Any]:
 def _padding(rows: list[list[int]], most: int) -> float:
     """Share of the tokens computed that stand for nothing."""
     lengths = [padded(len(row), most) for row in rows]
-    computed = sum(max(lengths[at] for at in batch) * len(batch) for batch in batches(lengths, 256))
+    computed = sum(max(lengths[at] for at in batch) * len(batch) for batch in batches(lengths, 256, 128))
     return 1 - sum(map(len, rows)) / computed
 
 

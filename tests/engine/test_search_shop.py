@@ -63,13 +63,20 @@ def test_filters(shared_shop: tuple[Engine, Path]) -> None:
     assert {h.path for h in ask(engine, root, "basket", path="web/**").hits} <= {"web/cart.ts", "web/search.js"}
     assert {h.language for h in ask(engine, root, "count pieces", language="go").hits} == {"go"}
     assert ask(engine, root, "basket", path="absent/*").hits == []
-    assert ask(engine, root, "basket", threshold=0.99).hits == []
-    close = ask(engine, root, "retry a failed upload", threshold=0.3)
-    assert close.hits[0].path == "src/uploads.py"
-    assert len(close.hits) < len(ask(engine, root, "retry a failed upload", limit=50).hits)
-    everything = ask(engine, root, "retry a failed upload", threshold=-1.0, limit=50)
-    assert everything.hits == ask(engine, root, "retry a failed upload", limit=50).hits
     assert len(ask(engine, root, "basket", limit=2).hits) == 2
+
+
+def test_a_threshold_leaves_out_what_is_far_behind_the_best(shared_shop: tuple[Engine, Path]) -> None:
+    engine, root = shared_shop
+    everything = ask(engine, root, "retry a failed upload", limit=50).hits
+    best = max(hit.score for hit in everything)
+    near = [hit for hit in everything if hit.score >= 0.5 * best]
+    assert 0 < len(near) < len(everything)
+    assert ask(engine, root, "retry a failed upload", limit=50, threshold=0.5).hits == near
+    assert ask(engine, root, "retry a failed upload", limit=50, threshold=1.0).hits == [
+        hit for hit in everything if hit.score == best
+    ]
+    assert ask(engine, root, "no such word anywhere, qqq", path="absent/*", threshold=0.5).hits == []
 
 
 def test_a_subfolder_limits_the_hits_and_paths_are_relative_to_it(shared_shop: tuple[Engine, Path]) -> None:

@@ -139,7 +139,7 @@ def test_a_branch_switch_is_noticed_and_indexed(child: Child, shop: Path) -> Non
 def test_the_timer_updates_unless_nobody_looks(start_nvim: StartNeovim, shop: Path) -> None:
     index(shop)
     child = start_nvim(cwd=shop)
-    child.lua("require('auto_context').setup({ update_interval = 1 })")
+    child.lua("require('auto_context').setup({ interval_minutes = 1 / 60 })")
     child.lua(RECORD)
     open_picker(child, "RetryPolicy")
     wait_for_row(child, "src/uploads.py:")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from auto_context.config import schema
 from auto_context.errors import CODES
 from harness import REPOSITORY, StartNeovim
 
@@ -94,21 +95,29 @@ def test_the_codes_are_those_of_python(start_nvim: StartNeovim, tmp_path: Path) 
     assert levels == {code: row.level for code, row in CODES.items()}
 
 
-def test_the_manual_names_every_subcommand_option_key_and_highlight(start_nvim: StartNeovim, tmp_path: Path) -> None:
+def test_the_manual_names_every_subcommand_key_and_highlight(start_nvim: StartNeovim, tmp_path: Path) -> None:
     child = start_nvim(cwd=tmp_path)
     for name in child.lua("return vim.tbl_keys(require('auto_context.command').subcommands)"):
         assert f":AutoContext {name}" in MANUAL
-    for name, option in child.lua("return require('auto_context.config').schema").items():
-        found = re.search(rf"^{name} +\((.+?)[,)]", MANUAL, re.MULTILINE)
-        assert found, name
-        assert found[1] == {"string": "text"}.get(option["type"], option["type"])
-        if "default" in option:
-            assert re.search(rf"^{name} .*default {str(option['default']).lower()}\)", MANUAL, re.MULTILINE), name
     for key in child.lua("return vim.tbl_keys(require('auto_context.picker.keys'))"):
         assert key in MANUAL
     child.lua("require('auto_context.picker.view').highlights()")
     for group in child.lua("return vim.fn.getcompletion('AutoContext', 'highlight')"):
         assert re.search(rf"^{group} ", MANUAL, re.MULTILINE), group
+
+
+def test_the_options_are_those_of_the_schema(start_nvim: StartNeovim, tmp_path: Path) -> None:
+    kinds = {"text": "string", "whole number": "number", "number": "number", "switch": "boolean"}
+    expected = {}
+    for name, setting in schema().items():
+        if "editor" not in setting.row.by:
+            continue
+        # What the file sets as well has no default here: without an option the file counts.
+        default = None if "file" in setting.row.by else setting.default
+        option = {"type": kinds[setting.kind], "whole": setting.kind == "whole number" or None, "default": default}
+        option |= {"min": setting.row.low, "max": setting.row.high}
+        expected[name] = {key: value for key, value in option.items() if value is not None}
+    assert start_nvim(cwd=tmp_path).lua("return require('auto_context.config').schema") == expected
 
 
 def test_the_manual_has_a_tag_for_every_public_function(start_nvim: StartNeovim, tmp_path: Path) -> None:

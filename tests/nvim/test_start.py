@@ -76,8 +76,11 @@ def test_an_unknown_subcommand_is_named_with_the_nearest(child: Child) -> None:
     [
         ("{ limt = 3 }", "unknown option `limt`; did you mean `limit`?"),
         ("{ zzzzzzzz = 3 }", "unknown option `zzzzzzzz`; known: "),
-        ("{ limit = 'many' }", "option `limit` must be a number, not a string"),
-        ("{ width = 7 }", "option `width` must be from 0.1 to 1"),
+        ("{ limit = 'many' }", 'option `limit` must be a whole number from 1 to 200, not "many"'),
+        ("{ limit = 2.5 }", "option `limit` must be a whole number from 1 to 200, not 2.5"),
+        ("{ threshold = 0 / 0 }", "option `threshold` must be a number from 0 to 1, not "),
+        ("{ width = 7 }", "option `width` must be a number from 0.1 to 1, not 7"),
+        ("{ preview = 1 }", "option `preview` must be a boolean, not 1"),
         ("{ [1] = true }", "unknown option `1`"),
         ("'rounded'", "setup() must be a table, not a string"),
         ("function() error('mine') end", "mine"),
@@ -91,7 +94,7 @@ def test_a_bad_option_is_named_and_left_out(child: Child, options: str, expected
         child.keys("<CR>")
         child.wait_for(lambda: not child.blocked)
     config = child.lua("return require('auto_context.config').get()")
-    assert (config["limit"], config["width"]) == (20, 0.9)
+    assert (config.get("limit"), config["width"], config["preview"]) == (None, 0.9, True)
 
 
 def test_options_come_from_both_places_and_setup_wins(child: Child) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from auto_context.cli.progress import progress_text
+from auto_context.config import Settings
 from auto_context.service.client import ServiceClient
 from support import make_shop, wait_until
 
@@ -60,7 +61,8 @@ def test_errors_are_json_when_json_was_asked_for() -> None:
 def test_options_narrow_the_search(shop: Path) -> None:
     reply = json.loads(run("search", "count", "--root", str(shop), "--json", "--language", "go").stdout)
     assert {hit["language"] for hit in reply["hits"]} == {"go"}
-    assert run("search", "count", "--root", str(shop), "--threshold", "0.99").returncode == 1
+    best = json.loads(run("search", "count", "--root", str(shop), "--json", "--threshold", "1").stdout)
+    assert len(best["hits"]) == 1
     inside = json.loads(run("search", "basket", "--json", cwd=shop / "web").stdout)
     assert inside["root"] == str(shop / "web")
     assert all("/" not in hit["path"] for hit in inside["hits"])
@@ -130,7 +132,7 @@ def test_doctor_tells_versions_models_the_service_stores_and_limits(shop: Path, 
 
 
 def test_doctor_tells_what_is_wrong_with_the_settings_and_the_model(tmp_path: Path) -> None:
-    for number, (text, code) in enumerate((("memory_mb = 0", "service_failed"), ('model = "absent"', "model_missing"))):
+    for number, (text, code) in enumerate((("memory_mb = 0", "config_invalid"), ('model = "absent"', "model_missing"))):
         config = tmp_path / str(number) / "config"
         config.mkdir(parents=True)
         (config / "auto-context.toml").write_text(text)
@@ -142,6 +144,39 @@ def test_doctor_tells_what_is_wrong_with_the_settings_and_the_model(tmp_path: Pa
         assert said.returncode == 2
         assert f"({code})" in said.stderr
         assert f"config {config}" in said.stdout
+
+
+def test_config_tells_what_is_in_effect_and_where_it_came_from(shop: Path, home: dict[str, str]) -> None:
+    (shop / ".auto-context.toml").write_text('exclude = ["web/"]\nmodel = "mine"\n')
+    variables = {**os.environ, "AUTO_CONTEXT_LIMIT": "7", "AUTO_CONTEXT_KEEP_DAYS": "3", "AUTO_CONTEXT_LIMTI": "7"}
+    try:
+        done = run("config", str(shop / "src"), "--json", env=variables)
+        plain = run("config", str(shop), env=variables)
+    finally:
+        (shop / ".auto-context.toml").unlink()
+    body = json.loads(done.stdout)
+    assert list(body["settings"]) == list(Settings.__dataclass_fields__)
+    assert body["settings"]["limit"] == {"value": 7, "from": "AUTO_CONTEXT_LIMIT"}
+    assert body["settings"]["exclude"] == {"value": ["web/"], "from": str(shop / ".auto-context.toml")}
+    assert body["settings"]["keep_days"] == {"value": 30, "from": "default"}
+    assert body["file"] == f"{home['AUTO_CONTEXT_CONFIG_DIR']}/auto-context.toml"
+    said = [warning["message"] for warning in body["warnings"]]
+    assert [any(text in one for one in said) for text in ("may not set model", "LIMTI", "KEEP_DAYS")] == [True] * 3
+    assert re.search(r'^exclude +\["web/"\] +/.*/\.auto-context\.toml$', plain.stdout, re.MULTILINE)
+    assert "did you mean 'AUTO_CONTEXT_LIMIT'?" in plain.stderr
+
+
+def test_options_win_over_the_environment_and_it_over_the_default(shop: Path) -> None:
+    def count(*arguments: str, **variables: str) -> int:
+        done = run("search", "basket", "--root", str(shop), "--json", *arguments, env={**os.environ, **variables})
+        return len(json.loads(done.stdout)["hits"])
+
+    assert count() > 3
+    assert count(AUTO_CONTEXT_LIMIT="3") == 3
+    assert count("--limit", "2", AUTO_CONTEXT_LIMIT="3") == 2
+    assert count(AUTO_CONTEXT_THRESHOLD="1") == 1
+    wrong = run("search", "basket", "--root", str(shop), env={**os.environ, "AUTO_CONTEXT_LIMIT": "many"})
+    assert (wrong.returncode, "AUTO_CONTEXT_LIMIT: limit must be" in wrong.stderr) == (2, True)
 
 
 def test_prune_and_vacuum_tell_what_went(shop: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from auto_context import paths
-from auto_context.config import Settings
+from auto_context.config import Effective, Settings
 from auto_context.engine import Engine
 from auto_context.engine.work import LocalWorker
 from auto_context.service import process
@@ -36,7 +36,7 @@ def service(tmp_path: Path, clock: Clock) -> Iterator[Service]:
     local = LocalWorker(Settings(), CACHE / "models")
     worker = Workers(tmp_path / "config", CACHE / "models", clock)
     made = Service(
-        lambda refresh: Engine(tmp_path / "data", Settings(), local, refresh), worker, tmp_path, Settings(), clock
+        lambda refresh: Engine(tmp_path / "data", Settings(), local, refresh), worker, tmp_path, Effective(), clock
     )
     yield made
     made.close()
@@ -85,7 +85,7 @@ def test_the_one_who_looks_after_it_ends_it_after_the_limit(
     stopped, ended = threading.Event(), threading.Event()
     looks = threading.Semaphore(0)
     monkeypatch.setattr(service.worker, "look_after", looks.release)
-    thread = threading.Thread(target=process._look_after, args=(service, 1800.0, stopped.set, ended))
+    thread = threading.Thread(target=process._look_after, args=(service, 1800.0, lambda: False, stopped.set, ended))
     thread.start()
     clock.now += 1799
     for _ in range(3):
@@ -130,3 +130,22 @@ def test_a_starter_outlasts_a_service_that_holds_the_lock_and_is_ending(monkeypa
     held.close()
     starter.join(30)
     assert len(answers) == 1
+
+
+def test_changed_settings_end_it_once_no_job_runs(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_LOOK_EVERY_S", 0.001)
+    monkeypatch.setattr(process, "_LOOK_BUSY_S", 0.001)
+    stopped, ended, goes_on = threading.Event(), threading.Event(), threading.Event()
+    looks = threading.Semaphore(0)
+    monkeypatch.setattr(service.worker, "look_after", looks.release)
+    monkeypatch.setattr(service.jobs, "_run", lambda _: goes_on.wait(30))
+    service.jobs.submit("incremental", "/r", "r", {"paths": []})
+    thread = threading.Thread(target=process._look_after, args=(service, 1e9, lambda: True, stopped.set, ended))
+    thread.start()
+    for _ in range(3):
+        assert looks.acquire(timeout=30)
+    assert not stopped.is_set()
+    goes_on.set()
+    assert stopped.wait(30)
+    ended.set()
+    thread.join(30)

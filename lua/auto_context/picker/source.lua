@@ -242,11 +242,13 @@ end
 ---@return 'search'|'similar' method
 ---@return table params
 function Source:_request(wait_ms)
-  local limit = config.get().limit
+  local options = config.get()
   if self.like and not self.query:match('%S') then
-    return 'similar', { path = self.like.path, line = self.like.line, root = self.root, limit = math.min(limit, 100) }
+    return 'similar', { path = self.like.path, line = self.like.line, root = self.root, limit = options.limit }
   end
-  return 'search', { query = self.query, root = self.root, limit = limit, wait_ms = wait_ms, near = self.near }
+  local params = { query = self.query, root = self.root, wait_ms = wait_ms, near = self.near }
+  params.limit, params.threshold = options.limit, options.threshold -- nil: as the service has it
+  return 'search', params
 end
 
 ---@private

@@ -52,8 +52,9 @@ local function finder_of(root)
       if not prompt:match('%S') then
         return process_complete()
       end
-      local limit = require('auto_context.config').get().limit
-      local params = { query = prompt, root = root, limit = limit, wait_ms = WAIT_MS }
+      local options = require('auto_context.config').get()
+      local params =
+        { query = prompt, root = root, limit = options.limit, threshold = options.threshold, wait_ms = WAIT_MS }
       cancel = rpc.request('search', params, function(error, reply)
         if error then
           notify.fault(error, { asked = true })

@@ -12,7 +12,7 @@ import os
 import sys
 
 from auto_context import __version__
-from auto_context.cli import answers, doctor, index, upkeep
+from auto_context.cli import answers, doctor, index, settings, upkeep
 from auto_context.errors import AutoContextError
 
 _INTERRUPTED = 130
@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     answers.add_commands(commands)
     upkeep.add_commands(commands)
     doctor.add_commands(commands)
+    settings.add_commands(commands)
     return parser
 
 

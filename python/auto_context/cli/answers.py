@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from auto_context import render
-from auto_context.cli.index import counts, update
+from auto_context import config, paths, render
+from auto_context.cli.index import counts, print_warnings, update
+from auto_context.config import schema
 from auto_context.errors import AutoContextError
 from auto_context.service.client import ServiceClient
 
@@ -29,12 +30,14 @@ def add_commands(commands: Any) -> None:
     search = commands.add_parser("search", help="search; indexes the folder first if it never was")
     search.add_argument("query", metavar="QUERY", help="a sentence, a name or a file name; operators: see README")
     search.add_argument("--root", default=".", metavar="PATH", help="folder to search in (default: .)")
-    search.add_argument("--limit", type=_limit, default=10, metavar="N", help="most hits to print (default: 10)")
+    add_setting(search, "limit", "N")
     search.add_argument("--path", metavar="GLOB", help="only files that match, as in .gitignore")
     search.add_argument("--language", metavar="L", help="only files of this language, such as python")
-    search.add_argument("--threshold", type=_similarity, metavar="X", help="smallest cosine similarity, -1 to 1")
-    search.add_argument("--per-file", type=_limit, default=4, metavar="N", help="hits of one file in ten (default: 4)")
-    search.add_argument("--wait-ms", type=_wait, default=10_000, metavar="MS", help="wait this long for the model")
+    add_setting(search, "threshold", "X")
+    search.add_argument(
+        "--per-file", type=_per_file, default=4, metavar="N", help="hits of one file in ten (default: 4)"
+    )
+    add_setting(search, "wait_ms", "MS")
     search.add_argument("--explain", action="store_true", help="say how each hit came to its place")
     search.add_argument("--json", action="store_true", help="print the reply as JSON")
     search.set_defaults(run=_search)
@@ -42,7 +45,7 @@ def add_commands(commands: Any) -> None:
     similar = commands.add_parser("similar", help="code like the code at a line, or like a whole file")
     similar.add_argument("place", metavar="FILE[:LINE]")
     similar.add_argument("--root", metavar="PATH", help="folder to search in (default: the file's repository)")
-    similar.add_argument("--limit", type=_limit, default=10, metavar="N", help="most hits to print (default: 10)")
+    add_setting(similar, "limit", "N")
     similar.add_argument("--json", action="store_true", help="print the reply as JSON")
     similar.set_defaults(run=_similar)
 
@@ -54,20 +57,34 @@ def add_commands(commands: Any) -> None:
     context.set_defaults(run=_context)
 
 
-def _limit(text: str) -> int:
+def add_setting(parser: argparse.ArgumentParser, name: str, metavar: str) -> None:
+    """An option for a setting; None where it is not given."""
+    setting = schema()[name]
+
+    def value(text: str) -> Any:
+        try:
+            return setting.parse(text)
+        except AutoContextError:
+            raise argparse.ArgumentTypeError(f"must be {setting.allowed}, not {text!r}") from None
+
+    described = f"{setting.row.text} (default: {setting.default:g})"
+    parser.add_argument(f"--{name.replace('_', '-')}", type=value, metavar=metavar, help=described)
+
+
+def _chosen(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Settings of one call: its options, else the environment of whoever asks, else the user's file."""
+    found = config.read(paths.config_dir(), os.environ)
+    print_warnings([warning.to_dict() for warning in found.warnings])
+    values = {name: getattr(options, name) for name in names}
+    return {name: getattr(found.settings, name) if value is None else value for name, value in values.items()}
+
+
+def _per_file(text: str) -> int:
     return int(_number(text, 1, 200))
-
-
-def _wait(text: str) -> int:
-    return int(_number(text, 0, 60_000))
 
 
 def _budget(text: str) -> int:
     return int(_number(text, 50, 100_000))
-
-
-def _similarity(text: str) -> float:
-    return _number(text, -1, 1)
 
 
 def _number(text: str, low: int, high: int) -> float:
@@ -86,11 +103,9 @@ def _search(options: argparse.Namespace) -> int:
     params = {
         "query": options.query,
         "root": root,
-        "limit": options.limit,
+        **_chosen(options, "limit", "threshold", "wait_ms"),
         "path": options.path,
         "language": options.language,
-        "threshold": options.threshold,
-        "wait_ms": options.wait_ms,
         "per_file": options.per_file,
         "explain": "true" if options.explain else None,
     }
@@ -159,7 +174,7 @@ def _similar(options: argparse.Namespace) -> int:
     path, line, _ = _place(options.place)
     client = ServiceClient()
     root = _root_of(client, options.root, path)
-    params = {"path": path, "line": line, "root": root, "limit": options.limit}
+    params = {"path": path, "line": line, "root": root, **_chosen(options, "limit")}
     reply = _asked(client, root, lambda: client.request("GET", "/similar", params=params))
     if options.json:
         print(json.dumps(reply))

@@ -51,8 +51,10 @@ def _index(options: argparse.Namespace) -> int:
     root = os.path.abspath(options.path)
     report = update(client, root, force=options.force, confirmed=options.yes, tier=options.tier)
     if options.tier == "static" and "report" not in report:
+        print_warnings(client.request("GET", "/status", params={"root": root})["repository"]["warnings"])
         return _print_searchable(report, as_json=options.json)
     report = report["report"]
+    print_warnings(report["warnings"])
     if options.json:
         print(json.dumps(report))
         return 0
@@ -132,6 +134,12 @@ def _worth_waiting(progress: dict[str, Any], began: float, patience_s: float) ->
     return left > 0 and (progress["eta_s"] is None or progress["eta_s"] < left)
 
 
+def print_warnings(warnings: list[dict[str, str]]) -> None:
+    """Coded faults that kept nothing from going on."""
+    for warning in warnings:
+        sys.stderr.write(f"warning: {warning['message']} ({warning['code']})\n  {warning['hint']}\n")
+
+
 def counts(values: dict[str, Any]) -> str:
     """``a 1, b 2``."""
     return ", ".join(f"{name} {value}" for name, value in sorted(values.items()))
@@ -159,11 +167,13 @@ def _status(options: argparse.Namespace) -> int:
     if job:
         print(f"  {job['kind']} {job['state']}: {progress_text(job['progress'])}")
     print_service(body["service"])
+    print_warnings(known["warnings"])
     return 0
 
 
 def _service(options: argparse.Namespace) -> int:
-    client = ServiceClient()
+    # Who starts it on purpose may configure it.
+    client = ServiceClient(configures=options.action == "start")
     if options.action == "stop":
         print("stopped" if client.stop() else "no service is running")
         return 0

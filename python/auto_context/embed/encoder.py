@@ -38,6 +38,7 @@ class Encoder:
     Args:
         spec: which model.
         backend: what runs it, of ``backend.load``.
+        most: texts in one run of it.
 
     Raises:
         AutoContextError: ``model_invalid`` when the tokeniser cannot be read.
@@ -46,8 +47,9 @@ class Encoder:
     hurry: bool = False
     """While somebody searches: steps of a quarter of the tokens on one thread, so that a core is free for them."""
 
-    def __init__(self, spec: ModelSpec, backend: Backend) -> None:
+    def __init__(self, spec: ModelSpec, backend: Backend, most: int = 128) -> None:
         self.spec = spec
+        self._most = most
         self._backend = backend
         self._tokenizer = _load_tokenizer(spec)
         self._pad = spec.pad
@@ -103,7 +105,8 @@ class Encoder:
     def encode_ids_steps(self, rows: Sequence[list[int]]) -> Generator[None, None, Vectors]:
         """Embed texts given as token ids, special tokens included; else as ``encode_steps``."""
         vectors = np.zeros((len(rows), self.spec.dim), np.float32)
-        waiting = batches([padded(len(ids), self.spec.max_length) for ids in rows], self._lane_tokens)[::-1]
+        waiting = batches([padded(len(ids), self.spec.max_length) for ids in rows], self._lane_tokens, self._most)
+        waiting.reverse()
         while waiting:
             step = [waiting.pop() for _ in range(min(1 if self.hurry else self._backend.lanes, len(waiting)))]
             if self.hurry:
@@ -166,14 +169,15 @@ def padded(length: int, most: int) -> int:
     return max(length, min(-(-length // step) * step, most))
 
 
-def batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Indices in batches of like length, longest first, of at most ``budget`` tokens with their padding."""
+def batches(lengths: Sequence[int], budget: int, most: int) -> list[list[int]]:
+    """Indices in batches of like length, longest first, of at most ``most`` texts and ``budget`` padded tokens."""
     found: list[list[int]] = []
     longest = padding = 0
     for at in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
         area = (len(found[-1]) + 1) * longest if found else 0
         padding += longest - lengths[at]
-        if not found or area > budget or padding > max(area * _PADDING, _FREE_PADDING):
+        full = not found or area > budget or len(found[-1]) >= most
+        if full or padding > max(area * _PADDING, _FREE_PADDING):
             found.append([])
             longest, padding = lengths[at], 0
         found[-1].append(at)

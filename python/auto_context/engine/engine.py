@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from auto_context import paths
-from auto_context.config import Settings
+from auto_context.config import Effective, Settings, narrowed
 from auto_context.engine import views
 from auto_context.engine.context import Context
 from auto_context.engine.examination import examine
@@ -103,6 +103,14 @@ class Engine:
         """Python, packages, models, stores and settings, for a person who wonders."""
         return examine(self._settings, self._cache_dir, self._stores.folder)
 
+    def narrowed(self, root: Path) -> Effective:
+        """The settings as the repository of a folder narrows them.
+
+        Raises:
+            AutoContextError: what ``repository_key`` raises.
+        """
+        return narrowed(self._settings, self._root(root).top)
+
     def shed(self) -> None:
         """Let go of what can be made again: caches, writers, repositories that nobody used for ten minutes."""
         self._query_vectors.forget()
@@ -130,7 +138,7 @@ class Engine:
         if home == str(resolved.top) or home.startswith(str(resolved.top).rstrip("/") + "/"):
             raise AutoContextError("too_large", f"{resolved.top} is or holds the home folder")
         count = 0
-        for batch in discover(resolved, self._settings):
+        for batch in discover(resolved, narrowed(self._settings, resolved.top).settings):
             count += len(batch)
             if count > MANY_FILES:
                 raise AutoContextError("too_large", f"{resolved.top} has more than {MANY_FILES:,} files")
@@ -289,11 +297,12 @@ class Engine:
         resolved = self._root(root)
         branch = current_ref(resolved)
         repository = self._indexed(resolved)
+        warnings = [warning.to_dict() for warning in narrowed(self._settings, resolved.top).warnings]
         if repository is None:
             return RepositoryStatus(
                 str(resolved.path), str(resolved.top), branch, indexed=False, files=0, chunks=0,
                 vectors=0, static_vectors=0, skipped={}, fallbacks={}, updated_at=0.0, store="", store_bytes=0,
-                model=self._settings.model, embedding=self._embedding(),
+                model=self._settings.model, embedding=self._embedding(), warnings=warnings,
             )  # fmt: skip
         worktree = repository.worktree(resolved.worktree_identity)
         self._load(repository, worktree)
@@ -316,6 +325,7 @@ class Engine:
                 store_bytes=repository.bytes_on_disk(),
                 model=self._settings.model,
                 embedding=self._embedding(),
+                warnings=warnings,
             )
 
     def collect(self, budget_s: float) -> None:

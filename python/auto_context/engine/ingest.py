@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from auto_context.chunk import CHUNKER_VERSION, chunk
-from auto_context.config import Settings
 from auto_context.embed.compose import Outline, chunk_text
 from auto_context.embed.quantise import quantise
 from auto_context.embed.static import StaticModel, with_symbols
 from auto_context.rank.tokens import Lexicon, identifiers
-from auto_context.source import Content, language_of, read
+from auto_context.source import Content, Skip, language_of, read
 from auto_context.store.records import Blob, pack_blob, unpack_blob
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ class Bags(NamedTuple):
     path: list[str]
 
 
+_BY_NAME = frozenset({"binary", "large", "minified", "unreadable"})
+"""Reasons for which a file is found by its name."""
 _TOKENS_PER_CHUNK = 2_000
 """More distinct evidence than this in one chunk is data, not code."""
 
@@ -46,29 +47,40 @@ class Ingest:
     """The operations on files.
 
     Args:
-        settings: the user's.
         static: the static model of a fingerprint, None when it is not there.
     """
 
-    def __init__(self, settings: Settings, static: Callable[[str], StaticModel | None]) -> None:
-        self._largest = settings.max_file_bytes
+    def __init__(self, static: Callable[[str], StaticModel | None]) -> None:
         self._static = static
         self._lexicon = Lexicon()
 
-    def hash(self, top: str, paths: list[str]) -> Steps:
-        """Read and hash: [path, blob key or b"", language, size, mtime_ns, inode, reason]."""
+    def hash(self, top: str, paths: list[str], selection: dict[str, Any]) -> Steps:
+        """Read and hash: [path, blob key or b"", language, size, mtime_ns, inode, reason].
+
+        Args:
+            top: of the work tree.
+            paths: relative to it.
+            selection: which of them belong in, of ``Settings.selection``.
+        """
         rows = []
         for path in paths:
-            content = read(Path(top), path, self._largest)
+            content, language = _read(top, path, selection)
             if isinstance(content, Content):
-                language = language_of(path, content.text[:200].split("\n", 1)[0])
                 rows.append([path, blob_key(content.digest, language), language, *_stat_of(content), ""])
             else:
                 rows.append([path, b"", "", 0, 0, 0, content.reason])
             yield
         return {"rows": rows}
 
-    def chunk(self, top: str, paths: list[str], previous: dict[str, bytes], plain: bool, static: str) -> Steps:
+    def chunk(
+        self,
+        top: str,
+        paths: list[str],
+        selection: dict[str, Any],
+        previous: dict[str, bytes],
+        plain: bool,
+        static: str,
+    ) -> Steps:
         """Read, cut, and derive what the indexes need.
 
         With ``plain`` no grammar is used: the file has crashed one.
@@ -81,9 +93,8 @@ class Ingest:
         rows: list[list[Any]] = []
         bags: list[Bags] = []
         for path in paths:
-            content = read(Path(top), path, self._largest)
+            content, language = _read(top, path, selection)
             if isinstance(content, Content):
-                language = language_of(path, content.text[:200].split("\n", 1)[0])
                 blob = _cut(content.text, "" if plain else language, language, previous.get(path, b""))
                 if plain:
                     blob = blob._replace(fallback="parse_failed")
@@ -143,6 +154,15 @@ class Ingest:
             symbols.append(identifiers(item.symbol))
         name, named = lexicon.read(path)
         return name, chunks, Bags(bodies, symbols, named)
+
+
+def _read(top: str, path: str, selection: dict[str, Any]) -> tuple[Content | Skip, str]:
+    """A file and its language, which may be none that is asked for: only the first line of some tells."""
+    content = read(Path(top), path, selection["max_file_bytes"])
+    first, found = ("", content.reason in _BY_NAME) if isinstance(content, Skip) else (content.text[:200], True)
+    language = language_of(path, first.split("\n", 1)[0])
+    wanted = selection["languages"]
+    return Skip("language") if wanted and found and language not in wanted else content, language
 
 
 def _pooled(model: StaticModel | None, files: list[Bags]) -> list[tuple[bytes, bytes]]:

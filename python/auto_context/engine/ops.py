@@ -49,7 +49,7 @@ class Operations:
         self._searched_at = float("-inf")
         self._tokens: TokenCounter | None = None
         self._static: StaticModel | None = None
-        self._ingest = Ingest(settings, self._static_of)
+        self._ingest = Ingest(self._static_of)
 
     def start(self, op: str, params: dict[str, Any]) -> Steps:
         """The steps of one operation.
@@ -96,18 +96,18 @@ class Operations:
             "static": self._static_info(),
         }
 
-    def _scan(self, root: dict[str, str]) -> Steps:
+    def _scan(self, root: dict[str, str], selection: dict[str, Any]) -> Steps:
         """Every path of a work tree with its stat, no content read."""
         found: list[Sequence[Any]] = []
-        for batch in discover(decode_root(root), self._settings):
+        for batch in discover(decode_root(root), self._settings.selecting(selection)):
             found.extend(_pack_found(batch))
             yield
         return {"found": found}
 
-    def _probe(self, root: dict[str, str], paths: list[str]) -> Steps:
+    def _probe(self, root: dict[str, str], selection: dict[str, Any], paths: list[str]) -> Steps:
         """The same verdicts for some paths."""
         yield
-        return {"found": _pack_found(check_paths(decode_root(root), paths, self._settings))}
+        return {"found": _pack_found(check_paths(decode_root(root), paths, self._settings.selecting(selection)))}
 
     def _history(self, root: dict[str, str], head: str, known: str, wanted: list[str]) -> Steps:
         """The last commit of each file: those since ``known`` when it is an ancestor, else of all that are wanted.
@@ -219,7 +219,8 @@ class Operations:
             from auto_context.embed.encoder import Encoder  # noqa: PLC0415 - as above
 
             spec, settings = self._model(), self._settings
-            self._encoder = Encoder(spec, load(spec, self._cache_dir, settings.backend, settings.precision))
+            backend = load(spec, self._cache_dir, settings.backend, settings.precision)
+            self._encoder = Encoder(spec, backend, settings.batch_size)
             return self._encoder
 
 

@@ -18,7 +18,18 @@ from auto_context.store.records import Entry
 T = TypeVar("T")
 
 RECORDLESS = frozenset(
-    {"secret", "excluded", "ignored", "symlink", "symlink_outside", "submodule", "missing", "not_regular"}
+    {
+        "secret",
+        "excluded",
+        "unwatched",
+        "language",
+        "ignored",
+        "symlink",
+        "symlink_outside",
+        "submodule",
+        "missing",
+        "not_regular",
+    }
 )
 """Reasons for which not even the name is kept."""
 
@@ -53,6 +64,8 @@ class Reading:
         self._worktree = worktree
         self._calls = calls
         self._stats = stats
+        self.selection: dict[str, Any] = {}
+        """Which files belong in, of ``Settings.selection``."""
         self._words: list[Words] = []
         self._enough = _FIRST_WORDS
         self._left = 0
@@ -87,7 +100,8 @@ class Reading:
         self._await_words()
 
     def _hash(self, paths: Sequence[str], unknown: list[str], began: float) -> Iterator[None]:
-        calls = ({"top": self._worktree.top, "paths": batch} for batch in _batches(paths, _HASH_BATCH))
+        where = {"top": self._worktree.top, "selection": self.selection}
+        calls = ({**where, "paths": batch} for batch in _batches(paths, _HASH_BATCH))
         for result in self._calls.pipeline("hash", calls):
             put: dict[str, Entry] = {}
             gone: list[str] = []
@@ -178,7 +192,8 @@ class Reading:
         previous = {path: entries[path].key for path in paths if path in entries and entries[path].key}
         model = self._repository.static.model
         return {
-            "top": self._worktree.top, "paths": list(paths), "previous": previous, "plain": plain, "static": model
+            "top": self._worktree.top, "paths": list(paths), "selection": self.selection, "previous": previous,
+            "plain": plain, "static": model,
         }  # fmt: skip
 
     def _rescue(self, params: dict[str, Any]) -> Result:

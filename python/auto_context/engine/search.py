@@ -127,7 +127,7 @@ class Search:
         while True:
             self._find(legs, depth, pending, deadline)
             fused = fuse(self._found, self._weights(), depth, self._stands_in)
-            candidates = list(self._candidates(self._similar_enough(fused), legs.nameless))
+            candidates = list(self._candidates(fused, legs.nameless))
             exhausted = all(len(found) < depth for found in self._found.values()) or depth >= _DEEPEST
             if exhausted or len(candidates) >= min(self._limit, depth):
                 break
@@ -137,7 +137,8 @@ class Search:
         if "diversity" not in request.off:
             ranked = diversify(ranked, request.per_file)
         self._note_states()
-        return ranked
+        least = request.threshold * max((item.score for item in ranked), default=0.0)
+        return [item for item in ranked if item.score >= least] if request.threshold else ranked
 
     def _weights(self) -> Intent:
         """The intent's; where static vectors do not stand in for the transformer's, these count as far as they go."""
@@ -195,14 +196,6 @@ class Search:
 
     def _query_has_words(self) -> bool:
         return bool(words(self._query.text))
-
-    def _similar_enough(self, fused: Sequence[Fused]) -> Sequence[Fused]:
-        """Without what is below the threshold, whichever leg found it. Without vectors nothing can be measured."""
-        threshold, query, index = self._request.threshold, self._vector_of_query, self._repository.vector.index
-        if threshold is None or query is None or index is None:
-            return fused
-        similarity = index.similarities(query, np.array([item.id for item in fused], np.int64))
-        return [item for item in fused if similarity.get(item.id, -1.0) >= threshold]
 
     def _scanned(self, legs: Legs, result: Result) -> Found:
         """What the vector leg finds for an embedding; nothing for one of another model."""

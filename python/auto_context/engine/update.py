@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from auto_context.chunk import CHUNKER_VERSION
-from auto_context.config import Settings
+from auto_context.config import Effective, Settings, narrowed
 from auto_context.engine import views
 from auto_context.engine.calls import Calls
 from auto_context.engine.embedding import Embedding
@@ -78,7 +78,7 @@ class Update:
         self.repository = repository
         self.root = root
         self.worktree = repository.worktree(root.worktree_identity)
-        self._rules = _rules(settings)
+        self._settings = settings
         self._options = options
         self._cancel = options.cancel or threading.Event()
         self._pace = options.pace or Pace()
@@ -87,6 +87,10 @@ class Update:
         self._calls = Calls(worker, BULK, self._check_interrupt)
         self._stats: dict[str, Stat] = {}
         self._reading = Reading(repository, self.worktree, self._calls, self._stats)
+        self._chosen: Effective
+        """The settings as the repository narrows them, read anew at every scan."""
+        self._rules: str
+        self._choose()
         self._embedding = Embedding(repository, self.worktree.view, self._calls)
         self._longest = 0
         """Most tokens of a text that the transformer reads."""
@@ -123,10 +127,11 @@ class Update:
     def _full_once(self, *, force: bool) -> UpdateReport:
         self._target = None
         ref = self._ref()
+        self._choose()
         self._meter.enter("scan")
         with self._stage("scan"):
             scanned_at = time.monotonic()
-            found = self._calls.one("scan", {"root": encode_root(self.root)})["found"]
+            found = self._calls.one("scan", self._where())["found"]
         self._target = ref
         self._check_interrupt()
         with self._stage("reconcile"):
@@ -156,12 +161,14 @@ class Update:
         """
         self._calls.priority = SAVE
         with self._turn(self.repository.save_update):
-            if self._ref() != self.worktree.ref:
+            self._choose()
+            # Other rules are about other files as well.
+            if self._ref() != self.worktree.ref or self._rules != self.worktree.rules:
                 self._calls.priority = BULK
                 self._waits = False
                 return self.full(force=False)
             with self._stage("scan"):
-                found = self._calls.one("probe", {"root": encode_root(self.root), "paths": list(paths)})["found"]
+                found = self._calls.one("probe", {**self._where(), "paths": list(paths)})["found"]
             put, gone, to_read = {}, [], []
             for path, size, mtime_ns, inode, skip in found:
                 if skip in RECORDLESS:
@@ -189,6 +196,16 @@ class Update:
         if busy and self.worktree.updated_at:
             raise AutoContextError("git_busy", f"a {busy} is in progress in {self.root.top}")
         return ref
+
+    def _choose(self) -> None:
+        """Read which files belong in: the repository's own file may have changed."""
+        self._chosen = narrowed(self._settings, self.root.top)
+        self._reading.selection = self._chosen.settings.selection()
+        self._rules = _rules(self._reading.selection)
+
+    def _where(self) -> dict[str, Any]:
+        """What a scan needs to know."""
+        return {"root": encode_root(self.root), "selection": self._reading.selection}
 
     # Membership
 
@@ -364,6 +381,7 @@ class Update:
             pending_chunks=pending,
             coverage=dict(self._meter.coverage),
             tokens=self._embedding.tokens,
+            warnings=[warning.to_dict() for warning in self._chosen.warnings],
         )
 
     # Plumbing
@@ -406,6 +424,6 @@ def count_reasons(worktree: views.Worktree) -> tuple[dict[str, int], dict[str, i
     return dict(skipped), dict(fallbacks)
 
 
-def _rules(settings: Settings) -> str:
-    text = repr((CHUNKER_VERSION, settings.max_file_bytes, settings.exclude))
+def _rules(selection: dict[str, Any]) -> str:
+    text = repr((CHUNKER_VERSION, selection))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

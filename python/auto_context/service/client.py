@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from auto_context import __version__, paths
+from auto_context import __version__, config, paths
 from auto_context.errors import AutoContextError
 from auto_context.service.api import PROTOCOL, release
 
@@ -49,10 +49,13 @@ class ServiceClient:
 
     Args:
         data_dir: the data folder; the user's by default.
+        configures: a service that it starts takes over the settings in this process's environment. Nobody is
+            configured in passing by whoever happens to ask first.
     """
 
-    def __init__(self, data_dir: Path | None = None) -> None:
+    def __init__(self, data_dir: Path | None = None, *, configures: bool = False) -> None:
         paths.require_supported_platform()
+        self._configures = configures
         self._data_dir = os.path.abspath(data_dir or paths.data_dir())
         stem = paths.runtime_dir() / paths.service_name(Path(self._data_dir), PROTOCOL)
         self._socket = os.path.abspath(f"{stem}.sock")
@@ -82,7 +85,7 @@ class ServiceClient:
 
         Raises:
             AutoContextError: what the service answered, or ``service_unreachable``, ``service_failed``,
-                ``service_newer``.
+                ``service_newer``; ``config_invalid`` when it would not start with the user's settings.
         """
         query = {key: value for key, value in (params or {}).items() if value is not None}
         target = f"{path}?{urlencode(query, errors='surrogateescape')}" if query else path
@@ -163,6 +166,9 @@ class ServiceClient:
         with self._starting:
             if self._checked:
                 return
+            if start:
+                # A service that runs may have older ones; whoever asks hears of it all the same.
+                config.read(paths.config_dir(), os.environ if self._configures else None)
             version = self._handshake()
             if version is None and not start:
                 raise AutoContextError("service_unreachable", "no service is running")
@@ -193,7 +199,7 @@ class ServiceClient:
         log = Path(log_dir) / "service.err"
         # The service stands elsewhere: a relative folder would be another one there.
         environment = {
-            **os.environ,
+            **(os.environ if self._configures else config.without_settings(os.environ)),
             "AUTO_CONTEXT_CONFIG_DIR": os.path.abspath(paths.config_dir()),
             "AUTO_CONTEXT_CACHE_DIR": os.path.abspath(paths.cache_dir()),
             "AUTO_CONTEXT_LOG_DIR": log_dir,

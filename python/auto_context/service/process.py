@@ -86,9 +86,14 @@ def run(data_dir: Path) -> int:
     if lock is None:
         return 0
     log_file = start_log(paths.log_dir())
-    settings = config.load(paths.config_dir())
-    worker = Workers(paths.config_dir(), paths.cache_dir() / "models")
-    service = Service(lambda refresh: Engine(data_dir, settings, worker, refresh), worker, log_file, settings)
+    directory = paths.config_dir()
+    stamp = config.stamp(directory)
+    chosen = config.read(directory, os.environ)
+    settings = chosen.settings
+    for warning in chosen.warnings:
+        log.warning("%s", warning)
+    worker = Workers(directory, paths.cache_dir() / "models")
+    service = Service(lambda refresh: Engine(data_dir, settings, worker, refresh), worker, log_file, chosen)
     listener = bind(stem.with_suffix(".sock"))
     app = create_app(service)
     server = uvicorn.Server(
@@ -109,7 +114,12 @@ def run(data_dir: Path) -> int:
         # uvicorn raises a signal again once it has shut down: by default that would end us before our own end.
         signal.signal(number, lambda *_: stop())
     ended = threading.Event()
-    threading.Thread(target=_look_after, args=(service, settings.idle_minutes * 60.0, stop, ended), daemon=True).start()
+    idle_limit_s = settings.idle_minutes * 60.0
+
+    def changed() -> bool:
+        return config.stamp(directory) != stamp
+
+    threading.Thread(target=_look_after, args=(service, idle_limit_s, changed, stop, ended), daemon=True).start()
     worker.warm()
     threading.Thread(target=service.engine.warm, name="warm", daemon=True).start()
     log.info("service %s listens on %s", __version__, stem.with_suffix(".sock"))
@@ -125,12 +135,22 @@ def run(data_dir: Path) -> int:
     return 0
 
 
-def _look_after(service: Service, idle_limit_s: float, stop: Callable[[], None], ended: threading.Event) -> None:
+def _look_after(
+    service: Service,
+    idle_limit_s: float,
+    changed: Callable[[], bool],
+    stop: Callable[[], None],
+    ended: threading.Event,
+) -> None:
+    """Until it ended: call its chores, and end it when nobody needs it or the settings are others by now."""
     while not ended.wait(_LOOK_BUSY_S if service.jobs.busy else _LOOK_EVERY_S):
         service.look_after()
         service.collect()
         if service.idle_for() >= idle_limit_s:
             log.info("nobody needs the service: it ends")
+            stop()
+        elif changed() and not service.jobs.busy:
+            log.info("the settings have changed: it ends, and whoever asks next starts it with them")
             stop()
 
 

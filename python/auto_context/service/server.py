@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auto_context import __version__, render
-from auto_context.config import Settings
+from auto_context.config import Effective
 from auto_context.engine import Engine, Options
 from auto_context.engine.pace import Pace
 from auto_context.errors import CODES, AutoContextError
@@ -57,6 +57,7 @@ def _absolute(path: str) -> str:
 
 
 Root = Annotated[str, AfterValidator(_absolute)]
+Limit = Annotated[int | None, Query(ge=0, le=200)]
 
 
 class UpdateBody(BaseModel):
@@ -107,7 +108,7 @@ class Service:
         engine: answers and indexes; given a factory, because it calls back into the jobs.
         worker: the engine's worker, for its state.
         log_file: named in the status.
-        settings: the user's.
+        config: the user's settings, and where each came from.
         clock: seconds that only go forward.
     """
 
@@ -116,14 +117,16 @@ class Service:
         engine: Callable[[Callable[[Path, float], None]], Engine],
         worker: Workers,
         log_file: Path,
-        settings: Settings = Settings(),  # noqa: B008 - a frozen record
+        config: Effective = Effective(),  # noqa: B008 - a frozen record
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.jobs = Jobs(self._run)
         self.engine = engine(self._refresh)
         self.worker = worker
         self.pace = Pace()
-        self.minder = Minder(settings, self.engine, worker, self.pace, clock)
+        self.config = config
+        self.settings = config.settings
+        self.minder = Minder(self.settings, self.engine, worker, self.pace, clock)
         self.stop: Callable[[], None] = lambda: None
         self.log_file = log_file
         self.clock = clock
@@ -142,6 +145,10 @@ class Service:
         if job.kind == "incremental":
             return self.engine.update_paths(root, job.options["paths"], options)
         return self.engine.update(root, force=job.options["force"], confirmed=True, options=options)
+
+    def limit(self, asked: int | None) -> int:
+        """Most hits of an answer."""
+        return self.settings.limit if asked is None else asked
 
     def update(self, root: str, *, force: bool, confirmed: bool, open_paths: Sequence[str] = ()) -> Job:
         """Queue a whole update after asking what a person should confirm."""
@@ -254,16 +261,17 @@ def _add_index_routes(app: FastAPI, service: Service) -> None:
     def search(
         query: str,
         root: Root,
-        limit: Annotated[int, Query(ge=0, le=200)] = 10,
+        limit: Limit = None,
         path: str | None = None,
         language: str | None = None,
-        threshold: Annotated[float | None, Query(ge=-1, le=1)] = None,
+        threshold: Annotated[float | None, Query(ge=0, le=1)] = None,
         wait_ms: Annotated[int, Query(ge=0, le=60_000)] = 0,
         near: str = "",
         per_file: Annotated[int, Query(ge=1, le=200)] = 4,
         explain: bool = False,
     ) -> JSONResponse:
-        """The best hits for a query in a folder."""
+        """The best hits for a query in a folder; what is not said is as in the service's settings."""
+        limit, threshold = service.limit(limit), service.settings.threshold if threshold is None else threshold
         request = SearchRequest(
             query, root, limit, path, language, threshold, wait_ms, near=near, per_file=per_file, explain=explain
         )
@@ -274,10 +282,10 @@ def _add_index_routes(app: FastAPI, service: Service) -> None:
         path: str,
         root: Root,
         line: Annotated[int | None, Query(ge=1)] = None,
-        limit: Annotated[int, Query(ge=0, le=100)] = 10,
+        limit: Limit = None,
     ) -> JSONResponse:
         """Code like the chunk at a line of a file, or like the whole file."""
-        return _Json(service.engine.similar(SimilarRequest(root, path, line, limit)).to_dict())
+        return _Json(service.engine.similar(SimilarRequest(root, path, line, service.limit(limit))).to_dict())
 
     @app.post("/context")
     def context(body: ContextBody) -> JSONResponse:
@@ -348,6 +356,12 @@ def _add_service_routes(app: FastAPI, service: Service) -> None:
             found = service.jobs.of(service.engine.repository_key(Path(root)))
             body["job"] = found.to_dict() if found else None
         return body
+
+    @app.get("/config")
+    def config(root: Root) -> dict[str, Any]:
+        """The settings in effect for a folder, and where each came from."""
+        narrowed = service.engine.narrowed(Path(root))
+        return narrowed.over(service.config).to_dict()
 
     @app.get("/doctor")
     def doctor() -> dict[str, Any]:

@@ -97,7 +97,7 @@ def main() -> None:
     sink = os.fdopen(os.dup(1), "wb")
     # Whatever a library prints must not land among the frames.
     os.dup2(2, 1)
-    settings = config.load(Path(sys.argv[1]))
+    settings = config.read(Path(sys.argv[1]), os.environ).settings
     serve(source, sink, settings, Path(sys.argv[2]))
     # Threads of native libraries have nothing left to do.
     os._exit(0)

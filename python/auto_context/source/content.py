@@ -11,7 +11,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from auto_context.source.language import PROSE, language_of
+from auto_context.language import PROSE, language_of
 
 _DIGEST_BYTES = 16
 _SNIFFED_BYTES = 8_192

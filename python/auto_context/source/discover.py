@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from auto_context.config import Settings
 from auto_context.errors import AutoContextError
+from auto_context.language import language_of
 from auto_context.source.git import command, failure, run_git, stream_names
-from auto_context.source.ignores import IgnoreFiles, excluder
+from auto_context.source.ignores import IgnoreFiles, excluder, watcher
 from auto_context.source.root import Root, is_inside
 from auto_context.source.secrets import is_secret_name
 
@@ -24,8 +25,8 @@ class Found(NamedTuple):
     """One path of a work tree.
 
     ``path`` is posix and relative to the top; bytes that are not UTF-8 are surrogate escapes. ``skip`` is "" for a
-    file to index, else the reason: excluded, secret, symlink, symlink_outside, submodule, unreadable, large,
-    not_regular, and from ``check_paths`` also ignored and missing.
+    file to index, else the reason: excluded, unwatched, language, secret, symlink, symlink_outside, submodule,
+    unreadable, large, not_regular, and from ``check_paths`` also ignored and missing.
     """
 
     path: str
@@ -103,7 +104,9 @@ class _Judge:
     def __init__(self, top: Path, settings: Settings) -> None:
         self._top = str(top)
         self._largest = settings.max_file_bytes
+        self._languages = frozenset(settings.languages)
         self._excluded = excluder(top, settings.exclude)
+        self._watched = watcher(settings.watch)
         self._folders: dict[str, str] = {"": ""}
         self._repositories: dict[str, bool] = {"": False}
 
@@ -130,17 +133,31 @@ class _Judge:
         return known
 
     def _reason(self, path: str, full: str, info: os.stat_result) -> str:
+        return self._reason_of_name(path) or self._reason_of_file(path, full, info)
+
+    def _reason_of_name(self, path: str) -> str:
         if is_secret_name(path):
             return "secret"
         if self._excluded.match_file(path):
             return "excluded"
+        return "unwatched" if self._watched is not None and not self._watched.match_file(path) else ""
+
+    def _reason_of_file(self, path: str, full: str, info: os.stat_result) -> str:
         if stat.S_ISLNK(info.st_mode):
             return self._link(full)
         if stat.S_ISDIR(info.st_mode):
             return "submodule"
         if not stat.S_ISREG(info.st_mode):
             return "not_regular"
-        return "large" if info.st_size > self._largest else ""
+        large = info.st_size > self._largest
+        if self._languages and not self._speaks(path, large=large):
+            return "language"
+        return "large" if large else ""
+
+    def _speaks(self, path: str, *, large: bool) -> bool:
+        """Whether a file is of a language that is asked for; its first line may say so where its name does not."""
+        language = language_of(path)
+        return language in self._languages if language else not large
 
     def _folder(self, folder: str) -> str:
         """Empty for a real folder inside the top; a tracked folder may since have become a link."""

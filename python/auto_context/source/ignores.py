@@ -21,11 +21,23 @@ def excluder(top: Path, patterns: tuple[str, ...]) -> GitIgnoreSpec:
         AutoContextError: ``config_invalid`` for a pattern of the settings that is none.
     """
     own = _spec_of_file(os.path.join(top, OWN_FILE))
+    return GitIgnoreSpec([*(own.patterns if own else ()), *_spec("exclude", patterns).patterns])
+
+
+def watcher(patterns: tuple[str, ...]) -> GitIgnoreSpec | None:
+    """What the user's settings take in; None for everything.
+
+    Raises:
+        AutoContextError: ``config_invalid`` for a pattern that is none.
+    """
+    return _spec("watch", patterns) if patterns else None
+
+
+def _spec(name: str, patterns: tuple[str, ...]) -> GitIgnoreSpec:
     try:
-        mine = GitIgnoreSpec.from_lines(patterns)
+        return GitIgnoreSpec.from_lines(patterns)
     except ValueError as error:
-        raise AutoContextError("config_invalid", f"exclude: {error}") from error
-    return GitIgnoreSpec([*(own.patterns if own else ()), *mine.patterns])
+        raise AutoContextError("config_invalid", f"{name}: {error}") from error
 
 
 class IgnoreFiles:

@@ -209,30 +209,12 @@ class VectorIndex:
             best = np.argsort(-values, kind="stable")[:k]
             return self._ids[found[best]], values[best]
 
-    def similarities(self, query: Floats, ids: Ids) -> dict[int, float]:
-        """How similar some chunks are to a query; those without a row are left out.
-
-        Args:
-            query: float32 [dim], unit length.
-            ids: int64 [n], chunk ids.
-
-        Returns:
-            Cosine similarity by chunk id.
-        """
-        known, vectors = self._of(ids)
-        return dict(zip(known.tolist(), (vectors @ query).tolist(), strict=True))
-
     def vectors(self, ids: Ids) -> dict[int, Floats]:
         """The rows of some chunks, float32 [dim] each; those without a row are left out.
 
         Args:
             ids: int64 [n], chunk ids.
         """
-        known, vectors = self._of(ids)
-        return dict(zip(known.tolist(), vectors, strict=True))
-
-    def _of(self, ids: Ids) -> tuple[Ids, Floats]:
-        """The chunks that have a row, int64 [m], and those, float32 [m, dim]."""
         with self._lock:
             self._sort()
             first = len(self._sorted_ids)
@@ -241,7 +223,7 @@ class VectorIndex:
             if first:
                 at = np.searchsorted(self._sorted_ids, ids).clip(max=first - 1)
                 rows = np.concatenate([self._sorted_rows[at[self._sorted_ids[at] == ids]], rows])
-            return self._ids[rows], self._vectors_at(rows)
+            return dict(zip(self._ids[rows].tolist(), self._vectors_at(rows), strict=True))
 
     def _vectors_at(self, rows: Ids) -> Floats:
         found: Floats = self._index.reconstruct_batch(rows)

@@ -109,7 +109,7 @@ def test_steps_are_small_and_keep_the_order(make_model: MakeModel, tmp_path: Pat
 
 def test_batches_hold_texts_of_like_length_within_the_budget() -> None:
     lengths = [int(length) for length in np.random.default_rng(3).integers(20, 256, 200)] + [300, 2000, 6, 5, 7]
-    found = batches(lengths, 1024)
+    found = batches(lengths, 1024, 128)
     assert sorted(at for batch in found for at in batch) == list(range(len(lengths)))
     padded = 0
     for batch in found:
@@ -117,7 +117,7 @@ def test_batches_hold_texts_of_like_length_within_the_budget() -> None:
         assert area <= 1024 or len(batch) == 1
         padded += area
     assert padded <= 1.05 * sum(lengths)
-    assert batches([], 1024) == []
+    assert batches([], 1024, 128) == []
 
 
 def test_bf16_points_where_fp32_points(make_model: MakeModel, tmp_path: Path) -> None:

@@ -253,6 +253,15 @@ def _inverted(table: dict[str, str]) -> dict[str, str]:
 
 _BY_EXTENSION, _BY_NAME, _BY_INTERPRETER = _inverted(_EXTENSIONS), _inverted(_NAMES), _inverted(_INTERPRETERS)
 
+LANGUAGES = frozenset({*_EXTENSIONS, *_NAMES, *_INTERPRETERS})
+"""Every name that ``language_of`` gives."""
+
+
+def language_named(word: str) -> str:
+    """The language that a person calls so, by its name or a file ending (``python``, ``py``); "" when there is none."""
+    word = word.lower()
+    return word if word in LANGUAGES else _BY_EXTENSION.get(word.removeprefix("."), "")
+
 
 def language_of(path: str, first_line: str = "") -> str:
     """The tree-sitter-language-pack name of a file's language; also "text" for prose without syntax; "" if unknown.

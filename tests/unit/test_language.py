@@ -7,7 +7,8 @@ from typing import get_args
 import pytest
 from tree_sitter_language_pack import SupportedLanguage
 
-from auto_context.source import language, language_of
+from auto_context import language
+from auto_context.language import language_of
 
 WITHOUT_GRAMMAR = {"text", "asciidoc"}
 
