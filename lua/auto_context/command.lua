@@ -76,9 +76,6 @@ local function status_text(status)
     parts[#parts + 1] = 'indexing: ' .. (running and progress.text(status.job.progress) or status.job.state)
   end
   parts[#parts + 1] = ('worker %s'):format(service.worker)
-  for _, warning in ipairs(known and known.warnings or {}) do
-    parts[#parts + 1] = errors.text(errors.from(warning))
-  end
   return table.concat(parts, ' · ')
 end
 
@@ -88,6 +85,9 @@ local function status()
     if error then
       say(error)
     else
+      for _, warning in ipairs(result.repository and result.repository.warnings or {}) do
+        notify.fault(errors.from(warning)) -- one line each
+      end
       notify.info(status_text(result))
     end
   end)

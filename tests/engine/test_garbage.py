@@ -151,6 +151,17 @@ def make_branch(engine: Engine, shop: Path, name: str, text: str = OLD) -> None:
     engine.update(shop)
 
 
+def test_the_settings_say_how_long_and_how_much_is_kept(open_engine: OpenEngine, shop: Path, clock: Clock) -> None:
+    engine = open_engine(Settings(keep_days=3, cache_size_mb=7), clock=clock)
+    engine.update(shop)
+    save(engine, shop, "weather.py", OLD)
+    save(engine, shop, "weather.py", NEW)
+    engine.prune()
+    clock.now += 3.1 * DAY_S
+    assert [item.versions for item in engine.prune()] == [1]
+    assert engine._upkeep._limit == 7_000_000
+
+
 def test_a_branch_unused_for_thirty_days_goes_with_its_versions(engine: Engine, shop: Path, clock: Clock) -> None:
     engine.update(shop)
     make_branch(engine, shop, "feature")

@@ -1,5 +1,6 @@
 """The command line as a person and a script use it."""
 
+import argparse
 import json
 import os
 import pty
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from auto_context.cli import answers
 from auto_context.cli.progress import progress_text
 from auto_context.config import Settings
 from auto_context.service.client import ServiceClient
@@ -78,6 +80,8 @@ def test_options_narrow_the_search(shop: Path) -> None:
         ["search", "x", "--limit", "many"],
         ["search", "x", "--threshold", "2"],
         ["search", "x", "--unknown"],
+        ["search", "x", "--threshold", "-0.1"],
+        ["search", "x", "--wait-ms", "1.5"],
         ["service", "dance"],
     ],
 )
@@ -86,6 +90,34 @@ def test_wrong_usage_is_status_2_without_a_traceback(arguments: list[str]) -> No
     assert done.returncode == 2
     assert "usage:" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["search", "x", "--limti", "3"], "unrecognized arguments: --limti 3; did you mean '--limit'?"),
+        (["search", "x", "--treshold=1"], "did you mean '--threshold'?"),
+        (["search", "x", "--limit", "0"], "argument --limit: must be a whole number from 1 to 200, not '0'"),
+        (["serch", "x"], "did you mean 'search'?"),
+    ],
+)
+def test_what_is_unknown_is_given_its_nearest(arguments: list[str], said: str) -> None:
+    assert said in run(*arguments).stderr
+
+
+def test_how_long_to_wait_comes_from_the_file_unless_it_is_said(home: dict[str, str]) -> None:
+    folder = Path(home["AUTO_CONTEXT_CONFIG_DIR"])
+    folder.mkdir(exist_ok=True)
+    (folder / "auto-context.toml").write_text("wait_ms = 50\n")
+    options = argparse.Namespace(limit=None, threshold=None, wait_ms=None)
+    try:
+        assert answers._chosen(options, "limit", "threshold", "wait_ms") == {
+            "limit": 20, "threshold": 0.0, "wait_ms": 50
+        }  # fmt: skip
+        options.wait_ms = 0
+        assert answers._chosen(options, "wait_ms") == {"wait_ms": 0}
+    finally:
+        (folder / "auto-context.toml").unlink()
 
 
 def test_a_folder_that_was_never_indexed_is_indexed_first(tmp_path: Path, client: ServiceClient) -> None:

@@ -108,6 +108,18 @@ def test_a_client_that_is_asked_for_a_service_hears_of_the_mistake(home: dict[st
     assert "model must be a text, not 3" in caught.value.message
 
 
+def test_the_limits_of_time_and_memory_are_those_of_the_file(home: dict[str, str], tmp_path: Path) -> None:
+    write(home, "idle_minutes = 7\nmemory_mb = 345\n")
+    code = (
+        "import sys; from pathlib import Path; from auto_context.service import process\n"
+        "def look(service, idle_s, changed, stop, ended):\n"
+        "    print(idle_s, service.minder.limit, changed(), flush=True); stop()\n"
+        "process._look_after = look; process.run(Path(sys.argv[1]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "data"], capture_output=True, text=True, check=True)
+    assert done.stdout == "420.0 345000000 False\n"
+
+
 def test_the_repositorys_own_file_warns_and_narrows(home: dict[str, str], project: Path) -> None:
     assert home
     (project / ".auto-context.toml").write_text('exclude = ["web/", "/etc"]\nbackend = "torch"\n')
@@ -116,5 +128,5 @@ def test_the_repositorys_own_file_warns_and_narrows(home: dict[str, str], projec
     status = ServiceClient().request("GET", "/status", params={"root": str(project)})["repository"]
     assert [warning["code"] for warning in status["warnings"]] == ["config_invalid"] * 2
     assert status["skipped"]["excluded"] == len(list((project / "web").iterdir()))
-    assert "a repository may not set backend" in run("status", str(project)).stderr
+    assert ".auto-context.toml may not set backend" in run("status", str(project)).stderr
     shutil.rmtree(project / "web")

@@ -6,10 +6,13 @@ Imports nothing heavy: a warm search is mostly Python's own start.
 from __future__ import annotations
 
 import argparse
+import difflib
 import io
 import json
 import os
+import re
 import sys
+from typing import Any, ClassVar, NoReturn
 
 from auto_context import __version__
 from auto_context.cli import answers, doctor, index, settings, upkeep
@@ -44,10 +47,26 @@ def _accept_any_text() -> None:
             stream.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
 
 
+class _Parser(argparse.ArgumentParser):
+    """Names the nearest known word where it says that one is unknown."""
+
+    words: ClassVar[set[str]] = set()
+    """Of all parsers: commands and options."""
+
+    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        """As ever; notes the names."""
+        self.words.update(name for name in names if name.startswith("--"))
+        return super().add_argument(*names, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and message, end with 2."""
+        unknown = re.search(r"unrecognized arguments: (--[^ =]+)|invalid choice: '([^']*)'", message)
+        near = unknown and difflib.get_close_matches(unknown[1] or unknown[2], sorted(self.words), n=1)
+        super().error(f"{message}; did you mean {near[0]!r}?" if near else message)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="auto-context", description="Search code by meaning, by name and by file, locally."
-    )
+    parser = _Parser(prog="auto-context", description="Search code by meaning, by name and by file, locally.")
     parser.add_argument("--version", action="version", version=f"auto-context {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -56,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     upkeep.add_commands(commands)
     doctor.add_commands(commands)
     settings.add_commands(commands)
+    parser.words.update(commands.choices)
     return parser
 
 

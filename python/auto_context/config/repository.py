@@ -41,7 +41,7 @@ def narrowed(settings: Settings, top: Path) -> Effective:
         return Effective(settings, {}, (error,))
     for name, value in _each(raw):
         try:
-            changed = _narrow(settings, name, value, path)
+            changed = _narrow(settings, name, value)
         except AutoContextError as error:
             warnings.append(error)
             continue
@@ -72,64 +72,65 @@ def _parsed(path: str) -> dict[str, Any]:
         return {}
     except OSError as error:
         what = "is a link: none is followed" if os.path.islink(path) else f"cannot be read: {error.strerror}"
-        raise _fault(path, what) from error
+        raise _fault(what) from error
     try:
         info = os.fstat(descriptor)
         data = os.read(descriptor, _LARGEST + 1) if stat.S_ISREG(info.st_mode) else None
     except OSError as error:
-        raise _fault(path, f"cannot be read: {error.strerror}") from error
+        raise _fault(f"cannot be read: {error.strerror}") from error
     finally:
         os.close(descriptor)
     if data is None or len(data) > _LARGEST:
-        raise _fault(path, "is no file" if data is None else f"is larger than {_LARGEST} bytes")
+        raise _fault("is no file" if data is None else f"is larger than {_LARGEST} bytes")
     try:
         return tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise _fault(path, f"is no TOML: {error}") from error
+        raise _fault(f"is no TOML: {error}") from error
 
 
-def _fault(path: str, what: str) -> AutoContextError:
-    return AutoContextError("config_invalid", f"{path} {what}", "nothing in it counts until that is corrected")
+def _fault(what: str) -> AutoContextError:
+    message = f"{REPOSITORY_FILE} {what}"
+    return AutoContextError("config_invalid", message, "nothing in it counts until that is corrected")
 
 
-def _narrow(settings: Settings, name: str, value: Any, origin: str) -> Settings:
+def _narrow(settings: Settings, name: str, value: Any) -> Settings:
     """The settings with one key of the file.
 
     Raises:
         AutoContextError: ``config_invalid`` for a key or a value that a repository may not have.
     """
-    ways: dict[str, Callable[[Settings, Any, str], Any]] = {
+    ways: dict[str, Callable[[Settings, Any], Any]] = {
         "exclude": _exclude,
         "languages": _languages,
-        "max_file_bytes": lambda settings, value, _: min(settings.max_file_bytes, value),
+        "max_file_bytes": lambda settings, value: min(settings.max_file_bytes, value),
     }
     if name not in ways:
         if name in schema():
-            message, hint = f"{origin}: a repository may not set {name}", f"it may set {', '.join(ways)}"
+            message, hint = f"{REPOSITORY_FILE} may not set {name}", f"only {', '.join(ways)}"
         else:
-            message, hint = f"{origin}: unknown key {name!r}", meant(name, ways)
-        raise AutoContextError("config_invalid", message, f"{hint}; the rest of the file counts")
-    checked = schema()[name].check(value, origin)
-    return replace(settings, **{name: ways[name](settings, checked, origin)})
+            message, hint = f"{REPOSITORY_FILE}: unknown key {name!r}", meant(name, ways)
+        raise AutoContextError("config_invalid", message, hint)
+    checked = schema()[name].check(value, REPOSITORY_FILE)
+    return replace(settings, **{name: ways[name](settings, checked)})
 
 
-def _exclude(settings: Settings, patterns: tuple[str, ...], origin: str) -> tuple[str, ...]:
+def _exclude(settings: Settings, patterns: tuple[str, ...]) -> tuple[str, ...]:
     """The user's patterns, then the repository's: the last one that matches decides, and these only leave out."""
     for pattern in patterns:
         if pattern.startswith("!"):
             raise AutoContextError(
-                "config_invalid", f"{origin}: exclude: {pattern!r} would take in what others leave out",
+                "config_invalid", f"{REPOSITORY_FILE}: exclude: {pattern!r} would take in what others leave out",
                 "write exceptions into .gitignore or .autocontextignore",
             )  # fmt: skip
         if pattern.startswith(("/", "~")) or ".." in pattern.split("/"):
             raise AutoContextError(
-                "config_invalid", f"{origin}: exclude: {pattern!r} is a path outside",
+                "config_invalid", f"{REPOSITORY_FILE}: exclude: {pattern!r} is a path outside",
                 "write patterns relative to the top of the repository, without a slash before them",
             )  # fmt: skip
     return settings.exclude + patterns
 
 
-def _languages(settings: Settings, languages: tuple[str, ...], _: str) -> tuple[str, ...]:
+def _languages(settings: Settings, languages: tuple[str, ...]) -> tuple[str, ...]:
     """Those that both want; an empty list wants all."""
     if not languages or not settings.languages:
         return languages or settings.languages

@@ -138,7 +138,7 @@ class Engine:
         if home == str(resolved.top) or home.startswith(str(resolved.top).rstrip("/") + "/"):
             raise AutoContextError("too_large", f"{resolved.top} is or holds the home folder")
         count = 0
-        for batch in discover(resolved, narrowed(self._settings, resolved.top).settings):
+        for batch in discover(resolved, self._settings):
             count += len(batch)
             if count > MANY_FILES:
                 raise AutoContextError("too_large", f"{resolved.top} has more than {MANY_FILES:,} files")

@@ -41,9 +41,9 @@ def test_it_never_widens(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message", "hint"),
     [
-        ('model = "evil"', "a repository may not set model", "it may set exclude"),
-        ('watch = ["*"]', "a repository may not set watch", "it may set"),
-        ("width = 0.5", "a repository may not set width", "it may set"),
+        ('model = "evil"', ".toml may not set model", "only exclude, languages, max_file_bytes"),
+        ('watch = ["*"]', "may not set watch", "only exclude"),
+        ("width = 0.5", "may not set width", "only exclude"),
         ('excludes = ["x"]', "unknown key 'excludes'", "did you mean 'exclude'?"),
         ('languages = ["pyton"]', "no language is called 'pyton'", "did you mean 'python'?"),
         ("max_file_bytes = 0", "must be a whole number from 1", ""),
@@ -62,7 +62,7 @@ def test_what_it_may_not_is_a_warning_and_the_rest_counts(tmp_path: Path, line: 
     found = narrowed(Settings(exclude=("vendor/",)), write(tmp_path, first + line))
     assert found.settings == Settings(exclude=("vendor/",), max_file_bytes=1000 if first else 1_048_576)
     [warning] = found.warnings
-    assert (warning.code, str(tmp_path / FILE) in warning.message) == ("config_invalid", True)
+    assert (warning.code, warning.message.startswith(FILE)) == ("config_invalid", True)
     assert message in warning.message
     assert hint in warning.hint
 

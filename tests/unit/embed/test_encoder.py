@@ -4,7 +4,7 @@ import dataclasses
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import AutoModel
 
+from auto_context.embed.backend import Vectors
 from auto_context.embed.encoder import Encoder, batches
 from auto_context.embed.model import load_spec, locate_model
 from auto_context.embed.torch_backend import TorchBackend, pool
@@ -118,6 +119,23 @@ def test_batches_hold_texts_of_like_length_within_the_budget() -> None:
         padded += area
     assert padded <= 1.05 * sum(lengths)
     assert batches([], 1024, 128) == []
+
+
+def test_no_more_texts_run_at_once_than_the_settings_say(make_model: MakeModel, tmp_path: Path) -> None:
+    spec = load_spec(make_model(), tmp_path)
+    assert [len(batch) for batch in batches([5] * 10, 1024, 4)] == [4, 4, 2]
+    encoder = Encoder(spec, TorchBackend(spec, "fp32"), most=2)
+    seen: list[int] = []
+    forward = encoder._forward
+
+    def noted(step: list[list[list[int]]]) -> Iterator[Vectors]:
+        seen.extend(map(len, step))
+        return forward(step)
+
+    encoder._forward = noted  # type: ignore[method-assign]  # to see what runs at once
+    vectors = encoder.encode(TEXTS * 3, "document")
+    assert max(seen) == 2
+    assert sum(seen) == len(vectors) == 3 * len(TEXTS)
 
 
 def test_bf16_points_where_fp32_points(make_model: MakeModel, tmp_path: Path) -> None:

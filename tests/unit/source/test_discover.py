@@ -123,6 +123,21 @@ def test_reasons(repo: Path, tmp_path: Path) -> None:
     ]
 
 
+def test_what_is_watched_and_which_languages(repo: Path) -> None:
+    write(repo, {"a.py": "a", "b.rs": "b" * 2000, "c.rs": "c", "src/d.lua": "d", "script": "x", "blob": "y" * 2000})
+    write(repo, {"secret.pem": "s", "web/e.py": "e"})
+    only = found(repo, Settings(watch=("*.py", "src/", "!web/*")))
+    assert {path for path, reason in only.items() if not reason} == {"a.py", "src/d.lua"}
+    assert only["b.rs"] == "unwatched"
+    assert only["secret.pem"] == "secret"
+    spoken = found(repo, Settings(languages=("rust",), max_file_bytes=1000))
+    # A name that tells no language is no answer: the first line may, where it is read at all.
+    assert {path: reason for path, reason in spoken.items() if reason != "language"} == {
+        "b.rs": "large", "c.rs": "", "script": "", "secret.pem": "secret"
+    }  # fmt: skip
+    assert spoken["blob"] == spoken["a.py"] == "language"
+
+
 def test_a_tracked_folder_that_became_a_link_is_not_followed(repo: Path, tmp_path: Path) -> None:
     write(repo, {"lib/a.py": "a"})
     git(repo, "add", "-A")
