@@ -157,14 +157,12 @@ def test_versions_compare_by_number() -> None:
     assert release("") == ()
 
 
-def test_a_service_that_cannot_start_says_why() -> None:
-    settings = paths.config_dir()
-    settings.mkdir(parents=True)
-    (settings / "auto-context.toml").write_text("modle = 'x'\n")
+def test_a_service_that_cannot_start_says_why(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("no folder")
     with pytest.raises(AutoContextError) as caught:
-        ServiceClient().request("GET", "/version")
+        ServiceClient(tmp_path / "data").request("GET", "/version")
     assert caught.value.code == "service_failed"
-    assert "modle" in caught.value.message
+    assert str(tmp_path / "data") in caught.value.message
 
 
 def test_nobody_is_started_when_that_is_not_wanted() -> None:
