@@ -54,6 +54,7 @@ def test_it_never_widens(tmp_path: Path) -> None:
         ('exclude = ["~/x"]', "is a path outside", ""),
         ('exclude = ["!vendor/"]', "would take in", ".gitignore"),
         ('exclude = ["a\\\\"]', "is no pattern", ""),
+        ('exclude = ["*a*a*a*a*b"]', "has too many stars", "4 at most"),
         ("[command]\nrun = 'rm'", "unknown key 'command'", "known: "),
     ],
 )
