@@ -16,7 +16,11 @@ from auto_context.errors import AutoContextError
 
 FILE_NAME = "auto-context.toml"
 
-_WORDS = {"backend": ("auto", "torch", "openvino"), "precision": ("auto", "bf16", "fp32", "int8")}
+_WORDS = {
+    "backend": ("auto", "torch", "openvino"),
+    "precision": ("auto", "bf16", "fp32", "int8"),
+    "secrets": ("redact", "skip", "keep"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,9 @@ class Settings:
     """Larger files are found by name only."""
     exclude: tuple[str, ...] = ()
     """Patterns as in .gitignore, left out of every index."""
+    secrets: str = "redact"
+    """What becomes of keys, tokens and passwords in a file: redact (a marker stands in their place), skip (the file is
+    left out), or keep."""
     backend: str = "auto"
     """What runs the model: torch, openvino (an extra), or auto: the fastest here, measured once."""
     precision: str = "auto"

@@ -251,6 +251,8 @@ class UpdateReport:
     """As in ``Progress``."""
     tokens: int = 0
     """What the transformer read."""
+    redacted: dict[str, int] = field(default_factory=dict)
+    """``secrets`` for which a marker stands, in how many ``files`` of the view."""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form of every edge."""
@@ -315,6 +317,8 @@ class RepositoryStatus:
     store_bytes: int
     model: str
     embedding: Literal["ready", "loading", "down", "idle"]
+    redacted: dict[str, int] = field(default_factory=dict)
+    """As in ``UpdateReport``."""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form of every edge."""

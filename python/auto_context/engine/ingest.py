@@ -18,7 +18,7 @@ from auto_context.embed.compose import Outline, chunk_text
 from auto_context.embed.quantise import quantise
 from auto_context.embed.static import StaticModel, with_symbols
 from auto_context.rank.tokens import Lexicon, identifiers
-from auto_context.source import Content, language_of, read
+from auto_context.source import Content, language_of, read, redact
 from auto_context.store.records import Blob, pack_blob, unpack_blob
 
 if TYPE_CHECKING:
@@ -52,19 +52,21 @@ class Ingest:
 
     def __init__(self, settings: Settings, static: Callable[[str], StaticModel | None]) -> None:
         self._largest = settings.max_file_bytes
+        self._secrets = settings.secrets
         self._static = static
         self._lexicon = Lexicon()
 
     def hash(self, top: str, paths: list[str]) -> Steps:
-        """Read and hash: [path, blob key or b"", language, size, mtime_ns, inode, reason]."""
+        """Read and hash: [path, blob key or b"", language, size, mtime_ns, inode, reason, secrets taken out]."""
         rows = []
         for path in paths:
-            content = read(Path(top), path, self._largest)
+            content = read(Path(top), path, self._largest, self._secrets)
             if isinstance(content, Content):
                 language = language_of(path, content.text[:200].split("\n", 1)[0])
-                rows.append([path, blob_key(content.digest, language), language, *_stat_of(content), ""])
+                key = blob_key(content.digest, language)
+                rows.append([path, key, language, *_stat_of(content), "", content.redacted])
             else:
-                rows.append([path, b"", "", 0, 0, 0, content.reason])
+                rows.append([path, b"", "", 0, 0, 0, content.reason, 0])
             yield
         return {"rows": rows}
 
@@ -81,7 +83,7 @@ class Ingest:
         rows: list[list[Any]] = []
         bags: list[Bags] = []
         for path in paths:
-            content = read(Path(top), path, self._largest)
+            content = read(Path(top), path, self._largest, self._secrets)
             if isinstance(content, Content):
                 language = language_of(path, content.text[:200].split("\n", 1)[0])
                 blob = _cut(content.text, "" if plain else language, language, previous.get(path, b""))
@@ -92,10 +94,11 @@ class Ingest:
                 name, words, bag = self._words(path, blob)
                 bags.append(bag)
                 packed = pack_blob(blob)
-                rows.append([path, key, language, *stat, "", packed, len(blob.chunks), blob.fallback, name, words])
+                known = [path, key, language, *stat, "", content.redacted]
+                rows.append([*known, packed, len(blob.chunks), blob.fallback, name, words])
             else:
                 bags.append(Bags([], [], []))
-                rows.append([path, b"", "", 0, 0, 0, content.reason, b"", 0, "", "", []])
+                rows.append([path, b"", "", 0, 0, 0, content.reason, 0, b"", 0, "", "", []])
             yield
         rows = [[*row, *vectors] for row, vectors in zip(rows, _pooled(model, bags), strict=True)]
         return {"rows": rows, "static": model.fingerprint if model else ""}
@@ -121,6 +124,15 @@ class Ingest:
             yield
         rows = [[*row, *vectors] for row, vectors in zip(rows, _pooled(model, bags), strict=True)]
         return {"rows": rows, "static": model.fingerprint if model else ""}
+
+    def screen(self, contents: list[bytes]) -> Steps:
+        """Which of some packed blobs hold secrets: ``found``, their places in the list; b"" holds none."""
+        found = []
+        for at, packed in enumerate(contents):
+            if packed and redact(unpack_blob(packed).text)[1]:
+                found.append(at)
+            yield
+        return {"found": found}
 
     def _words(self, path: str, blob: Blob) -> tuple[str, list[Words], Bags]:
         """Words of the path and of every chunk, and the bags that their static vectors are of."""

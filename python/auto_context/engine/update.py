@@ -23,11 +23,12 @@ from auto_context.engine.history import follow_head, most_useful_first
 from auto_context.engine.meter import Meter
 from auto_context.engine.ops import encode_root
 from auto_context.engine.pace import Pace
+from auto_context.engine.purge import named_otherwise, screen
 from auto_context.engine.reading import RECORDLESS, Reading, Stat
 from auto_context.engine.repository import Repository
 from auto_context.engine.work import BULK, SAVE, Worker
 from auto_context.errors import AutoContextError
-from auto_context.source import Root, current_ref, operation_in_progress
+from auto_context.source import REDACTION, Root, current_ref, operation_in_progress
 from auto_context.store.records import Entry
 from auto_context.types import Progress, UpdateReport
 
@@ -78,6 +79,7 @@ class Update:
         self.repository = repository
         self.root = root
         self.worktree = repository.worktree(root.worktree_identity)
+        self._settings = settings
         self._rules = _rules(settings)
         self._options = options
         self._cancel = options.cancel or threading.Event()
@@ -129,6 +131,8 @@ class Update:
             found = self._calls.one("scan", {"root": encode_root(self.root)})["found"]
         self._target = ref
         self._check_interrupt()
+        with self._stage("screen"):
+            screen(self.repository, self._calls, self._settings)
         with self._stage("reconcile"):
             to_read = self._reconcile(ref, found, scanned_at, force=force)
         self._ask_models()
@@ -172,16 +176,25 @@ class Update:
                     to_read.append(path)
                     self._stats[path] = (size, mtime_ns, inode)
             self.worktree.note_saved(row[0] for row in found)
-            self._removed = sum(path in self.worktree.view.entries for path in gone)
+            mine = {path for path in gone if path in self.worktree.view.entries}
+            self._removed = len(mine)
+            hidden = {path for path, *_, skip in found if path in mine and skip != "missing"}
+            if hidden:
+                self.repository.hide(self.worktree, self.worktree.ref, hidden)
             self.repository.commit(self.worktree, put, gone)
             self._ask_models()
             self._read(to_read, to_read)
             with self.repository.lock:
                 self.worktree.touch(self.repository.sidecar)
                 numbers = self.worktree.view.documents
-                mine = {numbers[path] for path in to_read if path in numbers}
-            self._embed([number for number in self.repository.vector.missing(self.worktree.view) if number in mine])
+                read = {numbers[path] for path in to_read if path in numbers}
+            self._embed([number for number in self.repository.vector.missing(self.worktree.view) if number in read])
             return self._finish()
+
+    def index_words(self) -> None:
+        """Bring back the words that the view lacks, and nothing else."""
+        for _ in self._reading.derive():
+            self._check_interrupt()
 
     def _ref(self) -> str:
         ref = current_ref(self.root)
@@ -222,9 +235,11 @@ class Update:
         entries.update((path, now[path]) for path in worktree.saved_since(scanned_at) if path in now)
         gone = now.keys() - entries.keys()
         self._removed = len(gone) if ref == worktree.ref else 0
-        hidden = {path for path in gone if path in present or (self.root.top / path).exists()}
+        hidden = {p for p in gone | (before.keys() - entries.keys()) if p in present or (self.root.top / p).exists()}
+        if worktree.rules and worktree.rules != self._rules:
+            hidden |= named_otherwise(self.repository, worktree, self.root, ref, self._calls)
         if hidden:
-            views.purge_path(self.repository.sidecar, worktree, hidden)
+            self.repository.hide(worktree, ref, hidden)
         worktree.rules, worktree.skipped = self._rules, dict(skipped)
         self.repository.switch(worktree, ref, entries)
         # What was changed last is what somebody works on.
@@ -364,6 +379,7 @@ class Update:
             pending_chunks=pending,
             coverage=dict(self._meter.coverage),
             tokens=self._embedding.tokens,
+            redacted=count_redacted(worktree),
         )
 
     # Plumbing
@@ -406,6 +422,12 @@ def count_reasons(worktree: views.Worktree) -> tuple[dict[str, int], dict[str, i
     return dict(skipped), dict(fallbacks)
 
 
+def count_redacted(worktree: views.Worktree) -> dict[str, int]:
+    """``secrets`` for which a marker stands, and the ``files`` they are in; empty when there are none."""
+    counts = [entry.redacted for entry in list(worktree.view.entries.values()) if entry.redacted]
+    return {"files": len(counts), "secrets": sum(counts)} if counts else {}
+
+
 def _rules(settings: Settings) -> str:
-    text = repr((CHUNKER_VERSION, settings.max_file_bytes, settings.exclude))
+    text = repr((CHUNKER_VERSION, settings.max_file_bytes, settings.exclude, settings.secrets, REDACTION))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
