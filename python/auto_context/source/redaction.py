@@ -3,11 +3,13 @@
 Only shapes that hardly anything else has: key blocks, tokens with a prefix of their issuer, passwords in URLs. Neither
 entropy nor names of variables decide, which are wrong more often than right in source.
 
-The shapes are those that the issuers document; detect-secrets 1.5 and gitleaks 8 were read beside them. A table of our
-own, since detect-secrets looks at every line with every plugin: 0.8 s of processor time a megabyte without its keyword
-plugin, 1.5 s with it (cargo's tree), where a first index takes 0.54 s for everything. This one takes about 0.01 s: each
-pattern begins with its letters, which ``re`` looks for at a few gigabytes a second, and what must not stand before
-them is asked afterwards.
+The shapes follow what the issuers write about their tokens; the plugins of detect-secrets 1.5 were read beside them. A
+table of our own, for detect-secrets looks at every line with every plugin: 0.8 s of processor time a megabyte without
+its keyword plugin, 1.5 s with it (cargo's tree), where a first index takes some 0.5 s for everything. This one takes
+0.012 s, as each pattern begins with letters or a sign that ``re`` can look for quickly, and asks afterwards what must
+not stand before. In 152 MB of open source it found 23 secrets in 19 files: 13 key blocks, a web token, and 9 passwords
+in URLs, of which 2 were none and the others made up for tests and documents. Assignments to a name like ``password``
+were tried there and left out: of 50 of the 188 strings found, 3 looked like secrets.
 """
 
 from __future__ import annotations
@@ -79,9 +81,10 @@ _TOKENS = (
     ),
     _token(
         "token",
-        # SendGrid, Google's sessions; Vault, Terraform
+        # SendGrid, Google's sessions; Vault, Terraform; what a JSON web token says, and its signature
         r"\.(?=[\w-]{20})((?<=(?<!\w)SG\.)[\w-]{22}\.[\w-]{43}(?![\w-])|(?<=(?<!\w)ya29\.)[\w-]{30,}"
-        r"|(?<=(?<!\w)hv[sbr]\.)[\w-]{24,}|(?<=\.atlasv1\.)[\w-]{60,})",
+        r"|(?<=(?<!\w)hv[sbr]\.)[\w-]{24,}|(?<=\.atlasv1\.)[\w-]{60,}"
+        r"|(?<=[\w-]{10}\.)eyJ[\w-]{17,}\.[\w-]{20,})",
     ),
     _token(
         "token",
@@ -89,9 +92,12 @@ _TOKENS = (
         r"x((?<!\w.)ox[abeoprs](?:\.xox[bp])?-(?:\d+-)+[A-Za-z0-9-]{10,}"
         r"|(?<!\w.)app-\d-[A-Z0-9]{8,}-\d+-[0-9a-f]{32,}|(?<!\w.)ai-[A-Za-z0-9]{60,})",
     ),
-    _token("webhook", r"hooks\.slack\.com/(?:services|workflows|triggers)/([A-Z0-9]{8,}/[A-Z0-9]{8,}/[\w/]{16,})"),
-    _token("webhook", r"api/webhooks/(\d{17,20}/[\w-]{60,})"),  # Discord
-    _token("web token", r"eyJ(?<![\w-]eyJ)[\w-]{10,}\.eyJ[\w-]{8,}\.[\w-]{20,}"),
+    _token(
+        "webhook",
+        # Slack, Discord
+        r"/((?:(?<=slack\.com/services/)|(?<=slack\.com/workflows/)|(?<=slack\.com/triggers/))"
+        r"[A-Z0-9]{8,}/[A-Z0-9]{8,}/[\w/]{16,}|(?<=api/webhooks/)\d{17,20}/[\w-]{60,})",
+    ),
     _token("token", r"SK(?<!\w..)([0-9a-f]{32})(?!\w)"),  # Twilio
     _token("token", r":AA((?<=\d{8}:AA)[\w-]{33})(?![\w-])"),  # Telegram
     _token("token", r"dapi(?<!\w....)([0-9a-f]{32})(?!\w)"),  # Databricks
@@ -116,7 +122,7 @@ _KEY_BEGIN = re.compile(
 _KEY_MATERIAL = re.compile(r"[A-Za-z0-9+/=]{32}")
 _KEY_LINE = re.compile(r"""(?:\r?\n[ \t>*#/"'+]{0,20}(?:[A-Za-z0-9+/=]{16,}[^\w\n]{0,10}|[A-Z][\w-]+: [^\n]*|))+""")
 _LONGEST_KEY = 1 << 16
-_PUTTY = "PuTTY-User-Key-File-"
+_PUTTY = "Private-Lines: "
 _PUTTY_LINES = re.compile(r"^Private-Lines: \d+((?:\r?\n[A-Za-z0-9+/=]{8,})+)", re.MULTILINE)
 _LINE_ENDS = re.compile(r"\r?\n")
 _FEW_LETTERS = 6
@@ -172,7 +178,7 @@ def _passwords(text: str) -> Iterator[Span]:
 
 def _keys(text: str) -> Iterator[Span]:
     # The words first: looking for them costs a tenth of the expression.
-    if "PRIVATE KEY" in text or "OpenVPN Static" in text:
+    if "BEGIN " in text:
         for match in _KEY_BEGIN.finditer(text):
             stop = _key_end(text, match)
             if stop:
