@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from auto_context.config import Settings
-from auto_context.engine import Engine
+from auto_context.engine import Engine, Options
+from auto_context.engine.embedding import Embedding
 from auto_context.engine.repository import Repository
 from auto_context.engine.upkeep import Upkeep
 from auto_context.errors import AutoContextError
@@ -306,3 +307,41 @@ def test_secrets_go_from_the_views_of_other_worktrees(open_engine: OpenEngine, p
     engine.update(tmp_path / "tree")
     assert found(engine, tmp_path / "tree", "deploy.py").text.startswith(SHOWN)
     assert_gone(engine, project, old, [])
+
+
+def test_a_purge_waits_for_no_transformer_and_leaves_other_models_vectors(
+    open_engine: OpenEngine, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(300):
+        (project / f"module_{number}.py").write_text(f"def step_{number}():\n    return {number}\n")
+    engine = open_engine()
+    engine.update(project, options=Options(tier="static"))
+    repository = store_of(engine, project)
+    view = repository.worktree(str(project)).view
+    gone, stays = (b"e" + b"another." + view.entries[path].key for path in ("deploy.py", "module_1.py"))
+    repository.sidecar.set_many([(gone, b"vectors"), (stays, b"vectors")])
+    old = of_path(engine, project, "deploy.py")
+    covered: list[float] = []
+    told: list[bool] = []
+    purge, run = Upkeep.purge, Embedding.run
+
+    def watched(*arguments: Any) -> None:
+        covered.append(repository.coverage(view, repository.vector))
+        purge(*arguments)
+
+    def interrupted(self: Embedding, ordered: list[int]) -> Iterator[int]:
+        for work in run(self, ordered):
+            if not told:
+                told.append(True)
+                (project / ".gitignore").write_text("deploy.py\n")
+                engine.update_paths(project, ["deploy.py"])
+            yield work
+
+    monkeypatch.setattr(Upkeep, "purge", watched)
+    monkeypatch.setattr(Embedding, "run", interrupted)
+    report = engine.update(project)
+    assert report.pending_chunks == 0
+    assert [share < 1.0 for share in covered] == [True]
+    assert repository.sidecar.get(gone) is None
+    assert repository.sidecar.get(stays) == b"vectors"
+    assert_gone(engine, project, old, ["zanzibar", "quokka"])

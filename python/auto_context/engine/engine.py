@@ -160,8 +160,7 @@ class Engine:
         opened = [path for path in map(functools.partial(_inside, resolved), options.open_paths) if path]
         options = replace(options, open_paths=opened)
         repository = self._open(resolved)
-        report = Update(repository, resolved, self._worker, self._settings, options).full(force=force)
-        self._purge(repository, resolved, options)
+        report = self._updating(repository, resolved, options).full(force=force)
         if self._refresh is None:
             self.collect(_AFTER_UPDATE_S)
         return report
@@ -187,16 +186,23 @@ class Engine:
         if repository is None:
             raise AutoContextError("not_indexed", f"{resolved.top} has no index")
         relative = [relative_path(resolved, path) for path in paths]
-        report = Update(repository, resolved, self._worker, self._settings, options).some(relative)
-        self._purge(repository, resolved, options)
+        report = self._updating(repository, resolved, options).some(relative)
+        # A full update that is under way does it before its next vectors.
+        if not repository.full_update.locked():
+            self._purge(repository, resolved, options)
         return report
 
+    def _updating(self, repository: Repository, root: Root, options: Options) -> Update:
+        purge = functools.partial(self._purge, repository, root, options)
+        return Update(repository, root, self._worker, self._settings, options, purge)
+
     def _purge(self, repository: Repository, root: Root, options: Options) -> None:
-        """Remove at once what this update found must not be there any more."""
-        silent = replace(options, progress=None)
-        words = Update(repository, root, self._worker, self._settings, silent).index_words
-        worktree = repository.worktree(root.worktree_identity)
-        self._upkeep.purge(root.store_identity, repository, worktree, words)
+        """Remove at once what must not be there any more."""
+        if repository.purge_owed:
+            silent = replace(options, progress=None)
+            words = Update(repository, root, self._worker, self._settings, silent).index_words
+            worktree = repository.worktree(root.worktree_identity)
+            self._upkeep.purge(root.store_identity, repository, worktree, words)
 
     def search(self, request: SearchRequest) -> SearchReply:
         """Answer a query from the view of the branch that is checked out.

@@ -81,7 +81,8 @@ def purge(
         BusyError: an update is under way.
         AutoContextError: of the store and the worker.
     """
-    rules = Rules(versions_s=0.0, refs_s=settings.keep_days * DAY_S)
+    keep_s = settings.keep_days * DAY_S
+    rules = Rules(versions_s=0.0, refs_s=keep_s, models_s=keep_s)
     for _ in Collection(repository, identity, rules, now, PATIENCE_S, dry_run=False).run():
         check()
     with repository.alone(PATIENCE_S):

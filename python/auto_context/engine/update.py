@@ -66,6 +66,7 @@ class Update:
         worker: does the reading, chunking and embedding.
         settings: the user's.
         options: how.
+        purge: removes what the repository owes to be removed, while this update holds no lock.
     """
 
     def __init__(
@@ -75,8 +76,10 @@ class Update:
         worker: Worker,
         settings: Settings,
         options: Options = Options(),
+        purge: Callable[[], None] = lambda: None,
     ) -> None:
         self.repository = repository
+        self._purge = purge
         self.root = root
         self.worktree = repository.worktree(root.worktree_identity)
         self._settings = settings
@@ -114,15 +117,26 @@ class Update:
         Raises:
             AutoContextError: ``cancelled``, ``git_busy``, and whatever the scan met.
         """
-        with self._turn(self.repository.full_update):
-            while True:
-                try:
-                    return self._full_once(force=force)
-                except _BranchMovedError:
-                    # The files under our hands are another branch's now: look again.
-                    continue
+        while True:
+            try:
+                with self._turn(self.repository.full_update):
+                    scanned_at = self._bring_in(force=force)
+                # Vectors may take hours: what must go does not wait for them, and a second time not for those left.
+                self._purge()
+                more = self._options.tier == "all"
+                while more:
+                    with self._turn(self.repository.full_update):
+                        more = self._bring_vectors()
+                    self._purge()
+                report = self._finish()
+            except _BranchMovedError:
+                # The files under our hands are another branch's now: look again.
+                continue
+            self.worktree.forget_saved(scanned_at)
+            return report
 
-    def _full_once(self, *, force: bool) -> UpdateReport:
+    def _bring_in(self, *, force: bool) -> float:
+        """Make everything searchable by words, names and static vectors. Returns when the files were looked at."""
         self._target = None
         ref = self._ref()
         self._meter.enter("scan")
@@ -141,16 +155,17 @@ class Update:
             self._make_static()
         with self.repository.lock:
             self.worktree.touch(self.repository.sidecar)
-        if self._options.tier == "all":
-            # From here on everything is searchable; the history of a large repository takes seconds.
-            self._measure()
-            self._meter.enter("embed")
-            with self._stage("history"):
-                follow_head(self.worktree, self.repository.sidecar, self.root, self._calls)
-            self._embed(self.repository.vector.missing(self.worktree.view))
-        report = self._finish()
-        self.worktree.forget_saved(scanned_at)
-        return report
+        return scanned_at
+
+    def _bring_vectors(self) -> bool:
+        """Run the transformer over what lacks vectors. Returns whether it made way for a purge before the end."""
+        owed = self.repository.purge_owed
+        # From here on everything is searchable; the history of a large repository takes seconds.
+        self._measure()
+        self._meter.enter("embed")
+        with self._stage("history"):
+            follow_head(self.worktree, self.repository.sidecar, self.root, self._calls)
+        return not self._embed(self.repository.vector.missing(self.worktree.view), until_owed=not owed)
 
     def some(self, paths: Sequence[str]) -> UpdateReport:
         """Bring single paths up to date, given relative to the top of the worktree.
@@ -311,10 +326,18 @@ class Update:
             "vector": repository.coverage(view, repository.vector),
         }
 
-    def _embed(self, numbers: Sequence[int]) -> None:
-        """Run the transformer over some documents, the most useful first."""
+    def _embed(self, numbers: Sequence[int], *, until_owed: bool = False) -> bool:
+        """Run the transformer over some documents, the most useful first.
+
+        Args:
+            numbers: of the documents.
+            until_owed: whether to end as soon as something must be purged.
+
+        Returns:
+            False when it ended because of that.
+        """
         if self._failure is not None:
-            return
+            return True
         meter, embedding, entries = self._meter, self._embedding, self.worktree.view.entries
         documents = self.repository.documents
         ordered = most_useful_first(
@@ -328,18 +351,21 @@ class Update:
         try:
             with self._stage("embed"):
                 if not self._may_embed():
-                    return
+                    return True
                 for work in embedding.run(ordered):
                     done += work
                     self._measure()
                     meter.report(done, embedding.tokens)
                     self._check_interrupt()
+                    if until_owed and self.repository.purge_owed:
+                        return False
                     if not self._may_embed():
-                        return
+                        return True
         except AutoContextError as error:
             if error.code == "cancelled":
                 raise
             self._failure = error
+        return True
 
     def _may_embed(self) -> bool:
         """Wait while the transformer is held. A saved file does not; what it drags along is left for later."""

@@ -107,7 +107,7 @@ class Upkeep:
     def purge(
         self, identity: str, repository: Repository, worktree: Worktree, index_anew: Callable[[], object]
     ) -> None:
-        """Remove at once what must not be there any more, if it is owed; as much as can be while others work.
+        """Remove at once what must not be there any more; as much as can be while others work.
 
         Args:
             identity: of the repository.
@@ -115,8 +115,6 @@ class Upkeep:
             worktree: the one that was just updated.
             index_anew: derives the words that its view lacks.
         """
-        if not repository.purge_owed:
-            return
         with self._lock, contextlib.suppress(BusyError):
             self._drop_work()
             purge(repository, identity, worktree, self._settings, self._clock(), index_anew, self._check)
