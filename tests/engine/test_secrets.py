@@ -345,3 +345,15 @@ def test_a_purge_waits_for_no_transformer_and_leaves_other_models_vectors(
     assert repository.sidecar.get(gone) is None
     assert repository.sidecar.get(stays) == b"vectors"
     assert_gone(engine, project, old, ["zanzibar", "quokka"])
+
+
+def test_a_branch_that_was_never_seen_hides_nothing(engine: Engine, project: Path) -> None:
+    engine.update(project)
+    key = store_of(engine, project).worktree(str(project)).view.entries["deploy.py"].key
+    git(project, "checkout", "-qb", "other")
+    (project / "deploy.py").write_text(SOURCE.replace("quokka", "wombat"))
+    engine.update(project)
+    assert b"b" + key in records(engine, project)
+    git(project, "checkout", "-q", "main")
+    (project / "deploy.py").write_text(SOURCE)
+    assert engine.update(project).embedded_chunks == 0

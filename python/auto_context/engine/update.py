@@ -250,7 +250,9 @@ class Update:
         entries.update((path, now[path]) for path in worktree.saved_since(scanned_at) if path in now)
         gone = now.keys() - entries.keys()
         self._removed = len(gone) if ref == worktree.ref else 0
-        hidden = {p for p in gone | (before.keys() - entries.keys()) if p in present or (self.root.top / p).exists()}
+        # On a branch never seen, what is still to be read is in no view yet, and no less welcome.
+        lost = (now.keys() | before.keys()) - entries.keys() - {path for _, path in to_read}
+        hidden = {path for path in lost if path in present or (self.root.top / path).exists()}
         if worktree.rules and worktree.rules != self._rules:
             hidden |= named_otherwise(self.repository, worktree, self.root, ref, self._calls)
         if hidden:

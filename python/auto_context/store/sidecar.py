@@ -242,7 +242,7 @@ class Sidecar:
         # What is not yet in the file itself goes there now, unless somebody reads: nobody waits for that.
         connection = sqlite3.connect(self._folder / "cache.db", timeout=_CHECKPOINT_S)
         with contextlib.closing(connection), contextlib.suppress(sqlite3.OperationalError):
-            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            [(busy, _, _)] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             return not busy
         return False
 
