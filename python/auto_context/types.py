@@ -253,6 +253,8 @@ class UpdateReport:
     """What the transformer read."""
     warnings: list[dict[str, str]] = field(default_factory=list)
     """What was left out of the repository's own settings: coded errors as plain data."""
+    redacted: dict[str, int] = field(default_factory=dict)
+    """``secrets`` for which a marker stands, in how many ``files`` of the view."""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form of every edge."""
@@ -319,6 +321,8 @@ class RepositoryStatus:
     embedding: Literal["ready", "loading", "down", "idle"]
     warnings: list[dict[str, str]] = field(default_factory=list)
     """As in ``UpdateReport``, of the file as it is now."""
+    redacted: dict[str, int] = field(default_factory=dict)
+    """As in ``UpdateReport``."""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form of every edge."""

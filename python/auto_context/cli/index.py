@@ -65,6 +65,8 @@ def _index(options: argparse.Namespace) -> int:
     )
     if report["skipped"]:
         print("by name only or not at all: " + counts(report["skipped"]))
+    if report.get("redacted"):
+        print("a marker stands for {secrets} secrets in {files} files".format(**report["redacted"]))
     if report["pending_chunks"]:
         print(f"{report['pending_chunks']} chunks still wait for the model; the next update goes on with them")
     return 0
@@ -162,6 +164,8 @@ def _status(options: argparse.Namespace) -> int:
         print(f"  store {known['store_bytes'] / 2**20:.1f} MiB in {known['store']}")
         if known["skipped"]:
             print(f"  by name only or not at all: {counts(known['skipped'])}")
+        if known.get("redacted"):
+            print("  a marker stands for {secrets} secrets in {files} files".format(**known["redacted"]))
     else:
         print("  not indexed: run `auto-context index`")
     if job:

@@ -86,6 +86,13 @@ class Settings:
     max_file_bytes: Annotated[
         int, Row("larger files are found by name only", _NARROWS, "rescan", low=1, high=1_073_741_824)
     ] = 1_048_576
+    secrets: Annotated[
+        str,
+        Row(
+            "keys, tokens and passwords in files: redact (a marker stands there), skip (leave the file out), keep",
+            _FILE, "rescan", choices=("redact", "skip", "keep"),
+        ),
+    ] = "redact"  # fmt: skip
     limit: Annotated[int, Row("most hits of a search", _ASKING, low=1, high=200)] = 20
     threshold: Annotated[
         float, Row("leave out hits whose score is below this share of the best one's; 0: none", _ASKING, low=0, high=1)
@@ -120,7 +127,7 @@ class Settings:
 
     def selection(self) -> dict[str, Any]:
         """Which files are indexed, as plain data for a worker."""
-        return {name: getattr(self, name) for name in ("watch", "exclude", "languages", "max_file_bytes")}
+        return {name: getattr(self, name) for name in ("watch", "exclude", "languages", "max_file_bytes", "secrets")}
 
     def selecting(self, selection: Mapping[str, Any]) -> Settings:
         """These settings with another's ``selection``, which may have crossed a wire."""

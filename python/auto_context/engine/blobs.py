@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from auto_context.errors import AutoContextError
+from auto_context.source import redact
 from auto_context.store.records import Blob, unpack_blob
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ class Blobs:
         self._sidecar = sidecar
         self._lock = threading.Lock()
         self._known: OrderedDict[bytes, Blob] = OrderedDict()
+        self.redacting = False
+        """Whether contents may hold secrets that nobody is to see."""
 
     def __call__(self, key: bytes) -> Blob:
         """One content.
@@ -46,7 +49,8 @@ class Blobs:
         with self._lock:
             wanted = [b"b" + key for key in dict.fromkeys(keys) if key not in self._known]
         for key, data in self._sidecar.get_many(wanted).items():
-            read[key[1:]] = unpack_blob(data)
+            blob = unpack_blob(data)
+            read[key[1:]] = blob._replace(text=redact(blob.text)[0]) if self.redacting else blob
         with self._lock:
             self._known.update(read)
             while len(self._known) > _KEPT:

@@ -235,7 +235,7 @@ class Context:
     def _fresh(self, item: ContextItem, one: _Snippet) -> ContextItem | None:
         """A snippet is shown only as its file is now: one that changed since it was indexed is left out."""
         if one.path not in self._looked:
-            self._looked[one.path] = look(str(self._root.top), one.path, self._worktree.view)
+            self._looked[one.path] = look(self._repository, str(self._root.top), one.path, self._worktree.view)
         now = self._looked[one.path]
         if now is None:
             return None

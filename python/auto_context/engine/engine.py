@@ -22,7 +22,7 @@ from auto_context.engine.search import Queries, Search
 from auto_context.engine.similar import similar
 from auto_context.engine.static_queries import StaticQueries
 from auto_context.engine.stores import Stores
-from auto_context.engine.update import Options, Update, count_reasons
+from auto_context.engine.update import Options, Update, count_reasons, count_redacted
 from auto_context.engine.upkeep import Upkeep
 from auto_context.engine.work import LocalWorker, Worker
 from auto_context.errors import AutoContextError
@@ -79,7 +79,7 @@ class Engine:
         self._own_worker = LocalWorker(settings, cache_dir) if worker is None else None
         self._worker: Worker = worker or self._own_worker  # type: ignore[assignment]  # one of the two is there
         self._refresh = refresh
-        self._stores = Stores(private_dir(data_dir) / "stores", clock)
+        self._stores = Stores(private_dir(data_dir) / "stores", clock, settings.secrets)
         self._upkeep = Upkeep(self._stores, settings, clock)
         self._roots: dict[str, Root] = {}
         self._refreshed_at: dict[Path, float] = {}
@@ -167,7 +167,8 @@ class Engine:
         resolved = self._root(root)
         opened = [path for path in map(functools.partial(_inside, resolved), options.open_paths) if path]
         options = replace(options, open_paths=opened)
-        report = Update(self._open(resolved), resolved, self._worker, self._settings, options).full(force=force)
+        repository = self._open(resolved)
+        report = self._updating(repository, resolved, options).full(force=force)
         if self._refresh is None:
             self.collect(_AFTER_UPDATE_S)
         return report
@@ -193,7 +194,23 @@ class Engine:
         if repository is None:
             raise AutoContextError("not_indexed", f"{resolved.top} has no index")
         relative = [relative_path(resolved, path) for path in paths]
-        return Update(repository, resolved, self._worker, self._settings, options).some(relative)
+        report = self._updating(repository, resolved, options).some(relative)
+        # A full update that is under way does it before its next vectors.
+        if not repository.full_update.locked():
+            self._purge(repository, resolved, options)
+        return report
+
+    def _updating(self, repository: Repository, root: Root, options: Options) -> Update:
+        purge = functools.partial(self._purge, repository, root, options)
+        return Update(repository, root, self._worker, self._settings, options, purge)
+
+    def _purge(self, repository: Repository, root: Root, options: Options) -> None:
+        """Remove at once what must not be there any more."""
+        if repository.purge_owed:
+            silent = replace(options, progress=None)
+            words = Update(repository, root, self._worker, self._settings, silent).index_words
+            worktree = repository.worktree(root.worktree_identity)
+            self._upkeep.purge(root.store_identity, repository, worktree, words)
 
     def search(self, request: SearchRequest) -> SearchReply:
         """Answer a query from the view of the branch that is checked out.
@@ -326,6 +343,7 @@ class Engine:
                 model=self._settings.model,
                 embedding=self._embedding(),
                 warnings=warnings,
+                redacted=count_redacted(worktree),
             )
 
     def collect(self, budget_s: float) -> None:

@@ -51,6 +51,8 @@ class Rules:
     refs_s: float
     half: bool = False
     """Whether the older half of the remembered refs is forgotten as well."""
+    models_s: float | None = None
+    """Of models, whose vectors took hours; as for versions when None."""
 
 
 class Live:
@@ -113,7 +115,8 @@ class Collection:
         Raises:
             BusyError: an update is under way.
         """
-        repository, oldest = self._repository, self._now - self._rules.versions_s
+        repository, rules = self._repository, self._rules
+        models_s = rules.versions_s if rules.models_s is None else rules.models_s
         with self._step():
             repository.watch = None if self._dry_run else self._live.add
         try:
@@ -122,7 +125,8 @@ class Collection:
             yield from self._look(gone, doomed)
             marks = yield from self._mark()
             yield from self._forget(gone, doomed)
-            yield from self._remove([thing for thing, when in marks.items() if when <= oldest])
+            keep_s = {thing: models_s if thing.startswith(b"e") else rules.versions_s for thing in marks}
+            yield from self._remove([thing for thing, when in marks.items() if when <= self._now - keep_s[thing]])
             if not self._dry_run:
                 with self._step():
                     repository.drop_unseen(self._now, _DROP_SHARE)

@@ -17,7 +17,7 @@ from auto_context.embed.compose import Outline, chunk_text
 from auto_context.embed.quantise import quantise
 from auto_context.embed.static import StaticModel, with_symbols
 from auto_context.rank.tokens import Lexicon, identifiers
-from auto_context.source import Content, Skip, language_of, read
+from auto_context.source import Content, Skip, language_of, read, redact
 from auto_context.store.records import Blob, pack_blob, unpack_blob
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Ingest:
         self._lexicon = Lexicon()
 
     def hash(self, top: str, paths: list[str], selection: dict[str, Any]) -> Steps:
-        """Read and hash: [path, blob key or b"", language, size, mtime_ns, inode, reason].
+        """Read and hash: [path, blob key or b"", language, size, mtime_ns, inode, reason, secrets taken out].
 
         Args:
             top: of the work tree.
@@ -66,9 +66,10 @@ class Ingest:
         for path in paths:
             content, language = _read(top, path, selection)
             if isinstance(content, Content):
-                rows.append([path, blob_key(content.digest, language), language, *_stat_of(content), ""])
+                key = blob_key(content.digest, language)
+                rows.append([path, key, language, *_stat_of(content), "", content.redacted])
             else:
-                rows.append([path, b"", "", 0, 0, 0, content.reason])
+                rows.append([path, b"", "", 0, 0, 0, content.reason, 0])
             yield
         return {"rows": rows}
 
@@ -103,10 +104,11 @@ class Ingest:
                 name, words, bag = self._words(path, blob)
                 bags.append(bag)
                 packed = pack_blob(blob)
-                rows.append([path, key, language, *stat, "", packed, len(blob.chunks), blob.fallback, name, words])
+                known = [path, key, language, *stat, "", content.redacted]
+                rows.append([*known, packed, len(blob.chunks), blob.fallback, name, words])
             else:
                 bags.append(Bags([], [], []))
-                rows.append([path, b"", "", 0, 0, 0, content.reason, b"", 0, "", "", []])
+                rows.append([path, b"", "", 0, 0, 0, content.reason, 0, b"", 0, "", "", []])
             yield
         rows = [[*row, *vectors] for row, vectors in zip(rows, _pooled(model, bags), strict=True)]
         return {"rows": rows, "static": model.fingerprint if model else ""}
@@ -133,6 +135,15 @@ class Ingest:
         rows = [[*row, *vectors] for row, vectors in zip(rows, _pooled(model, bags), strict=True)]
         return {"rows": rows, "static": model.fingerprint if model else ""}
 
+    def screen(self, contents: list[bytes]) -> Steps:
+        """Which of some packed blobs hold secrets: ``found``, their places in the list; b"" holds none."""
+        found = []
+        for at, packed in enumerate(contents):
+            if packed and redact(unpack_blob(packed).text)[1]:
+                found.append(at)
+            yield
+        return {"found": found}
+
     def _words(self, path: str, blob: Blob) -> tuple[str, list[Words], Bags]:
         """Words of the path and of every chunk, and the bags that their static vectors are of."""
         lexicon, outline = self._lexicon, Outline(blob.symbols)
@@ -158,7 +169,7 @@ class Ingest:
 
 def _read(top: str, path: str, selection: dict[str, Any]) -> tuple[Content | Skip, str]:
     """A file and its language, which may be none that is asked for: only the first line of some tells."""
-    content = read(Path(top), path, selection["max_file_bytes"])
+    content = read(Path(top), path, selection["max_file_bytes"], selection["secrets"])
     first, found = ("", content.reason in _BY_NAME) if isinstance(content, Skip) else (content.text[:200], True)
     language = language_of(path, first.split("\n", 1)[0])
     wanted = selection["languages"]

@@ -22,7 +22,7 @@ from auto_context.embed.static import StaticModel, locate_static
 from auto_context.embed.tokens import TokenCounter
 from auto_context.engine.ingest import Ingest
 from auto_context.errors import AutoContextError
-from auto_context.source import Found, Root, check_paths, discover, is_ancestor, last_commits
+from auto_context.source import Found, Root, check_paths, discover, is_ancestor, last_commits, left_out
 from auto_context.store.records import unpack_blob
 
 if TYPE_CHECKING:
@@ -62,10 +62,12 @@ class Operations:
             "info": self._info,
             "scan": self._scan,
             "probe": self._probe,
+            "left_out": self._left_out,
             "history": self._history,
             "hash": self._ingest.hash,
             "chunk": self._ingest.chunk,
             "derive": self._ingest.derive,
+            "screen": self._ingest.screen,
             "distil": self._distil,
             "embed": self._embed,
             "query": self._query,
@@ -108,6 +110,11 @@ class Operations:
         """The same verdicts for some paths."""
         yield
         return {"found": _pack_found(check_paths(decode_root(root), paths, self._settings.selecting(selection)))}
+
+    def _left_out(self, root: dict[str, str], paths: list[str]) -> Steps:
+        """Those of some paths that are left out because of their names."""
+        yield
+        return {"found": left_out(decode_root(root), paths, self._settings)}
 
     def _history(self, root: dict[str, str], head: str, known: str, wanted: list[str]) -> Steps:
         """The last commit of each file: those since ``known`` when it is an ancestor, else of all that are wanted.

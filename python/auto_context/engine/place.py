@@ -60,7 +60,7 @@ def find_place(repository: Repository, root: Root, view: View, path: str, line: 
             "path_missing", f"{path} is not in the index of {root.top}", "give a text file that the index holds"
         )
     key = repository.documents[number].key
-    blob = repository.blob(key)
-    if not blob.chunks:
+    blob = repository.content(key)
+    if blob is None or not blob.chunks:
         raise AutoContextError("path_missing", f"{path} is empty", "give a file with something in it")
     return Place(relative, number, key, blob, line)

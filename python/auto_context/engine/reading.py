@@ -106,16 +106,16 @@ class Reading:
             put: dict[str, Entry] = {}
             gone: list[str] = []
             known: list[Sequence[Any]] = []
-            for path, key, language, *stat, reason in result["rows"]:
+            for path, key, language, *stat, reason, redacted in result["rows"]:
                 if key and key not in self._repository.blobs:
                     unknown.append(path)
                 elif key:
-                    known.append((path, key, language, stat))
+                    known.append((path, key, language, stat, redacted))
                 else:
                     self._leave_out(path, reason, put, gone)
-            summaries = self._repository.summaries(key for _, key, _, _ in known)
-            for path, key, language, stat in known:
-                put[path] = _entry(key, stat, language, *summaries[key])
+            summaries = self._repository.summaries(key for _, key, *_ in known)
+            for path, key, language, stat, redacted in known:
+                put[path] = _entry(key, stat, language, *summaries[key], redacted)
             self._commit(put, gone, [], began)
             self.files += len(known)
             yield
@@ -143,13 +143,14 @@ class Reading:
         words: list[tuple[str, bytes, str, list[tuple[str, str, str]]]] = []
         bodies: dict[bytes, bytes] = {}
         paths: dict[str, bytes] = {}
-        for path, key, language, *stat, reason, packed, chunks, fallback, named, lexed, body, name in result["rows"]:
+        for row in result["rows"]:
+            path, key, language, *stat, reason, redacted, packed, chunks, fallback, named, lexed, body, name = row
             self.files += 1
             if not key:
                 self._leave_out(path, reason, put, gone)
                 continue
             self.bytes += stat[0]
-            put[path] = _entry(key, stat, language, chunks, fallback)
+            put[path] = _entry(key, stat, language, chunks, fallback, redacted)
             items.append((b"b" + key, packed))
             words.append((path, key, named, lexed))
             bodies[key], paths[path] = body, name
@@ -216,6 +217,8 @@ class Reading:
             put[path] = Entry(b"", *self._stats.get(path, (0, 0, 0)), "", 0, reason)
             return
         gone.append(path)
+        if reason == "secret" and path in self._worktree.view.entries:
+            self._repository.hide(self._worktree, self._worktree.ref, {path})
         if reason != "missing":
             self._worktree.skipped[reason] = self._worktree.skipped.get(reason, 0) + 1
 
@@ -258,10 +261,10 @@ class Reading:
         return [(document.path, found[b"b" + document.key]) for document in batch]
 
 
-def _entry(key: bytes, stat: Sequence[int], language: str, chunks: int, fallback: str) -> Entry:
+def _entry(key: bytes, stat: Sequence[int], language: str, chunks: int, fallback: str, redacted: int) -> Entry:
     size, mtime_ns, inode = stat
     racy = time.time_ns() - mtime_ns < _RACY_NS
-    return Entry(key, size, 0 if racy else mtime_ns, inode, language, chunks, fallback)
+    return Entry(key, size, 0 if racy else mtime_ns, inode, language, chunks, fallback, redacted)
 
 
 def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

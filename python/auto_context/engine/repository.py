@@ -19,8 +19,10 @@ import numpy as np
 
 from auto_context.engine.blobs import Blobs
 from auto_context.engine.tier import Document, Tier
-from auto_context.engine.views import View, Worktree, known_tops
+from auto_context.engine.views import View, Worktree, known_tops, purge_paths, read_entries, write_entries
+from auto_context.errors import AutoContextError
 from auto_context.paths import private_dir
+from auto_context.source import REDACTION
 from auto_context.store.lexical import LexicalChunk, LexicalIndex, split_id
 from auto_context.store.records import Blob, Entry, blob_summary, document_id
 from auto_context.store.sidecar import Sidecar
@@ -68,6 +70,8 @@ class Repository:
         self.lexed = set(self._read_lexed())
         self._doubtful = {document for _, ids in self.sidecar.scan(b"t") for document in _ids(ids)}
         self.blob = Blobs(self.sidecar)
+        self.secrets = ""
+        """What becomes of secrets, as in the settings, once ``treat_secrets`` said it."""
         if self.lexical.rebuilt:
             self._requeue_lexical()
 
@@ -144,8 +148,21 @@ class Repository:
         """What a chunk's id stands for: document, content and position; None when there is no such chunk."""
         number, position = split_id(chunk)
         document = self.documents[number]
-        blob = self.blob(document.key)
-        return (document, blob, position) if position < len(blob.chunks) else None
+        blob = self.content(document.key)
+        return (document, blob, position) if blob is not None and position < len(blob.chunks) else None
+
+    def content(self, key: bytes) -> Blob | None:
+        """A content, None when it had to go while a search was on its way to it.
+
+        Raises:
+            AutoContextError: ``store_damaged`` when it should be there.
+        """
+        try:
+            return self.blob(key)
+        except AutoContextError:
+            if key in self.blobs:
+                raise
+            return None
 
     def summaries(self, keys: Iterable[bytes]) -> dict[bytes, tuple[int, str]]:
         """Number of chunks of stored contents, and why each was cut by line windows, if it was."""
@@ -185,6 +202,80 @@ class Repository:
             worktree.view.documents.clear()
             worktree.view.names = None
             self.attach(worktree.view, entries)
+
+    # What must not be there any more (engine.purge decides)
+
+    def treat_secrets(self, how: str) -> None:
+        """Say what becomes of secrets. What may hold some is shown without them, until it was looked through."""
+        self.secrets = how
+        self.blob.redacting = how != "keep" and self.sidecar.meta.get("screened") != REDACTION
+        self.blob.clear()
+
+    def note_screened(self, version: str) -> None:
+        """Note that no content holds what this version of the patterns takes for a secret; "" for none."""
+        if self.sidecar.meta.get("screened", "") != version:
+            self.sidecar.meta["screened"] = version
+            self.sidecar.save_meta()
+        self.treat_secrets(self.secrets)
+
+    def hide(self, worktree: Worktree, ref: str, paths: set[str]) -> None:
+        """Take paths out of all views of a worktree but that of ``ref``, and have what is in no view removed soon."""
+        with self._writing, self.sidecar.transaction():
+            purge_paths(self.sidecar, worktree, paths, ref)
+            self.owe_purge(owed=True)
+
+    def expel(self, keys: Collection[bytes]) -> None:
+        """Take contents out of every view of every worktree, and have them removed soon."""
+        with self._writing, self.lock, self.sidecar.transaction():
+            for worktree in self.worktrees():
+                loaded = worktree.top in self._worktrees
+                for ref in worktree.refs:
+                    current = loaded and ref == worktree.ref
+                    entries = worktree.view.entries if current else read_entries(self.sidecar, worktree.id, ref) or {}
+                    gone = [path for path, entry in entries.items() if entry.key in keys]
+                    if gone and current:
+                        worktree.change(self.sidecar, {}, gone)
+                        self.attach(worktree.view, gone)
+                    elif gone:
+                        left = {path: entry for path, entry in entries.items() if entry.key not in keys}
+                        write_entries(self.sidecar, worktree.id, ref, left)
+            self.owe_purge(owed=True)
+
+    @property
+    def purge_owed(self) -> bool:
+        """Whether what is in no view must go at once."""
+        return bool(self.sidecar.meta.get("purge"))
+
+    def owe_purge(self, *, owed: bool) -> None:
+        """Note it, so that it outlives a kill."""
+        if self.purge_owed != owed:
+            self.sidecar.meta["purge"] = owed
+            self.sidecar.save_meta()
+
+    def renew_words(self, view: View) -> bool:
+        """Where words of removed documents are left beside those of others, have the others indexed anew.
+
+        Those of the view stay found until ``Reading.derive`` replaces them, the others wait for their view to be
+        updated. Call ``alone``.
+
+        Returns:
+            Whether there are any of the view.
+        """
+        beside = self.lexical.beside_removed()
+        with self.lock:
+            mine = {self.documents[number].id for number in view.documents.values()} & beside
+        if beside - mine:
+            self.remove_words(beside - mine)
+        # No longer noted as there, but as maybe there: they are found all the same, and derived again.
+        ids = b"".join(document.to_bytes(8, "big") for document in mine)
+        if mine:
+            with self.sidecar.transaction():
+                self._take_notes(mine)
+                self.sidecar.set(b"t" + ids[:8], ids)
+            with self.lock:
+                self.lexed -= mine
+                self._doubtful |= mine
+        return bool(mine)
 
     def unlexed(self, view: View, paths: Iterable[str] | None = None) -> list[Document]:
         """Documents of a view, or of some of its paths, that the lexical index lacks."""
@@ -303,18 +394,22 @@ class Repository:
             self._doubtful |= gone
         with self.sidecar.transaction():
             self.sidecar.set(b"t" + ids[:8], ids)
-            for key, packed in list(self.sidecar.scan(b"x")):
-                mine = list(_ids(packed or key[1:]))
-                left = b"".join(document.to_bytes(8, "big") for document in mine if document not in gone)
-                if len(left) < 8 * len(mine):
-                    self.sidecar.delete(key)
-                    if left:
-                        self.sidecar.set(b"x" + left[:8], left)
+            self._take_notes(gone)
         self.lexical.remove(gone)
         # Nobody is on the way into the index now: every note is of something that is settled.
         self.sidecar.delete_many(self.sidecar.keys(b"t"))
         with self.lock:
             self._doubtful.clear()
+
+    def _take_notes(self, gone: Collection[int]) -> None:
+        """Documents are no longer noted as being in the lexical index."""
+        for key, packed in list(self.sidecar.scan(b"x")):
+            mine = list(_ids(packed or key[1:]))
+            left = b"".join(document.to_bytes(8, "big") for document in mine if document not in gone)
+            if len(left) < 8 * len(mine):
+                self.sidecar.delete(key)
+                if left:
+                    self.sidecar.set(b"x" + left[:8], left)
 
     def drop_unseen(self, now: float, share: float) -> int:
         """Free the memory of documents that no loaded view holds, when they are more than a share of all.

@@ -241,7 +241,9 @@ class Search:
         for path, number in documents:
             if not (number < len(allowed) and allowed[number]):
                 continue
-            blob = self._repository.blob(self._repository.documents[number].key)
+            blob = self._repository.content(self._repository.documents[number].key)
+            if blob is None:
+                continue
             for position, chunk in enumerate(blob.chunks):
                 if self._admits(path, chunk, blob):
                     found += 1

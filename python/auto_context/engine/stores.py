@@ -54,10 +54,12 @@ class Stores:
     Args:
         folder: of all stores.
         clock: seconds since the epoch.
+        secrets: what becomes of them, as in the settings.
     """
 
-    def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], float], secrets: str) -> None:
         self.folder = folder
+        self._secrets = secrets
         self._clock = clock
         self._lock = threading.Lock()
         self._open: dict[str, Repository] = {}
@@ -82,6 +84,7 @@ class Stores:
         if repository is None or not repository.folder.exists():
             repository = open_repository(self.folder, identity, create=create)
             if repository is not None:
+                repository.treat_secrets(self._secrets)
                 self._open[identity] = repository
         return repository
 

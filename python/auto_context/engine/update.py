@@ -23,11 +23,12 @@ from auto_context.engine.history import follow_head, most_useful_first
 from auto_context.engine.meter import Meter
 from auto_context.engine.ops import encode_root
 from auto_context.engine.pace import Pace
+from auto_context.engine.purge import named_otherwise, screen
 from auto_context.engine.reading import RECORDLESS, Reading, Stat
 from auto_context.engine.repository import Repository
 from auto_context.engine.work import BULK, SAVE, Worker
 from auto_context.errors import AutoContextError
-from auto_context.source import Root, current_ref, operation_in_progress
+from auto_context.source import REDACTION, Root, current_ref, operation_in_progress
 from auto_context.store.records import Entry
 from auto_context.types import Progress, UpdateReport
 
@@ -65,6 +66,7 @@ class Update:
         worker: does the reading, chunking and embedding.
         settings: the user's.
         options: how.
+        purge: removes what the repository owes to be removed, while this update holds no lock.
     """
 
     def __init__(
@@ -74,8 +76,10 @@ class Update:
         worker: Worker,
         settings: Settings,
         options: Options = Options(),
+        purge: Callable[[], None] = lambda: None,
     ) -> None:
         self.repository = repository
+        self._purge = purge
         self.root = root
         self.worktree = repository.worktree(root.worktree_identity)
         self._settings = settings
@@ -116,15 +120,26 @@ class Update:
         Raises:
             AutoContextError: ``cancelled``, ``git_busy``, and whatever the scan met.
         """
-        with self._turn(self.repository.full_update):
-            while True:
-                try:
-                    return self._full_once(force=force)
-                except _BranchMovedError:
-                    # The files under our hands are another branch's now: look again.
-                    continue
+        while True:
+            try:
+                with self._turn(self.repository.full_update):
+                    scanned_at = self._bring_in(force=force)
+                # Vectors may take hours: what must go does not wait for them, and a second time not for those left.
+                self._purge()
+                more = self._options.tier == "all"
+                while more:
+                    with self._turn(self.repository.full_update):
+                        more = self._bring_vectors()
+                    self._purge()
+                report = self._finish()
+            except _BranchMovedError:
+                # The files under our hands are another branch's now: look again.
+                continue
+            self.worktree.forget_saved(scanned_at)
+            return report
 
-    def _full_once(self, *, force: bool) -> UpdateReport:
+    def _bring_in(self, *, force: bool) -> float:
+        """Make everything searchable by words, names and static vectors. Returns when the files were looked at."""
         self._target = None
         ref = self._ref()
         self._choose()
@@ -134,6 +149,8 @@ class Update:
             found = self._calls.one("scan", self._where())["found"]
         self._target = ref
         self._check_interrupt()
+        with self._stage("screen"):
+            screen(self.repository, self._calls, self._settings)
         with self._stage("reconcile"):
             to_read = self._reconcile(ref, found, scanned_at, force=force)
         self._ask_models()
@@ -142,16 +159,17 @@ class Update:
             self._make_static()
         with self.repository.lock:
             self.worktree.touch(self.repository.sidecar)
-        if self._options.tier == "all":
-            # From here on everything is searchable; the history of a large repository takes seconds.
-            self._measure()
-            self._meter.enter("embed")
-            with self._stage("history"):
-                follow_head(self.worktree, self.repository.sidecar, self.root, self._calls)
-            self._embed(self.repository.vector.missing(self.worktree.view))
-        report = self._finish()
-        self.worktree.forget_saved(scanned_at)
-        return report
+        return scanned_at
+
+    def _bring_vectors(self) -> bool:
+        """Run the transformer over what lacks vectors. Returns whether it made way for a purge before the end."""
+        owed = self.repository.purge_owed
+        # From here on everything is searchable; the history of a large repository takes seconds.
+        self._measure()
+        self._meter.enter("embed")
+        with self._stage("history"):
+            follow_head(self.worktree, self.repository.sidecar, self.root, self._calls)
+        return not self._embed(self.repository.vector.missing(self.worktree.view), until_owed=not owed)
 
     def some(self, paths: Sequence[str]) -> UpdateReport:
         """Bring single paths up to date, given relative to the top of the worktree.
@@ -179,16 +197,25 @@ class Update:
                     to_read.append(path)
                     self._stats[path] = (size, mtime_ns, inode)
             self.worktree.note_saved(row[0] for row in found)
-            self._removed = sum(path in self.worktree.view.entries for path in gone)
+            mine = {path for path in gone if path in self.worktree.view.entries}
+            self._removed = len(mine)
+            hidden = {path for path, *_, skip in found if path in mine and skip != "missing"}
+            if hidden:
+                self.repository.hide(self.worktree, self.worktree.ref, hidden)
             self.repository.commit(self.worktree, put, gone)
             self._ask_models()
             self._read(to_read, to_read)
             with self.repository.lock:
                 self.worktree.touch(self.repository.sidecar)
                 numbers = self.worktree.view.documents
-                mine = {numbers[path] for path in to_read if path in numbers}
-            self._embed([number for number in self.repository.vector.missing(self.worktree.view) if number in mine])
+                read = {numbers[path] for path in to_read if path in numbers}
+            self._embed([number for number in self.repository.vector.missing(self.worktree.view) if number in read])
             return self._finish()
+
+    def index_words(self) -> None:
+        """Bring back the words that the view lacks, and nothing else."""
+        for _ in self._reading.derive():
+            self._check_interrupt()
 
     def _ref(self) -> str:
         ref = current_ref(self.root)
@@ -239,9 +266,13 @@ class Update:
         entries.update((path, now[path]) for path in worktree.saved_since(scanned_at) if path in now)
         gone = now.keys() - entries.keys()
         self._removed = len(gone) if ref == worktree.ref else 0
-        hidden = {path for path in gone if path in present or (self.root.top / path).exists()}
+        # On a branch never seen, what is still to be read is in no view yet, and no less welcome.
+        lost = (now.keys() | before.keys()) - entries.keys() - {path for _, path in to_read}
+        hidden = {path for path in lost if path in present or (self.root.top / path).exists()}
+        if worktree.rules and worktree.rules != self._rules:
+            hidden |= named_otherwise(self.repository, worktree, self.root, ref, self._calls)
         if hidden:
-            views.purge_path(self.repository.sidecar, worktree, hidden)
+            self.repository.hide(worktree, ref, hidden)
         worktree.rules, worktree.skipped = self._rules, dict(skipped)
         self.repository.switch(worktree, ref, entries)
         # What was changed last is what somebody works on.
@@ -313,10 +344,18 @@ class Update:
             "vector": repository.coverage(view, repository.vector),
         }
 
-    def _embed(self, numbers: Sequence[int]) -> None:
-        """Run the transformer over some documents, the most useful first."""
+    def _embed(self, numbers: Sequence[int], *, until_owed: bool = False) -> bool:
+        """Run the transformer over some documents, the most useful first.
+
+        Args:
+            numbers: of the documents.
+            until_owed: whether to end as soon as something must be purged.
+
+        Returns:
+            False when it ended because of that.
+        """
         if self._failure is not None:
-            return
+            return True
         meter, embedding, entries = self._meter, self._embedding, self.worktree.view.entries
         documents = self.repository.documents
         ordered = most_useful_first(
@@ -330,18 +369,21 @@ class Update:
         try:
             with self._stage("embed"):
                 if not self._may_embed():
-                    return
+                    return True
                 for work in embedding.run(ordered):
                     done += work
                     self._measure()
                     meter.report(done, embedding.tokens)
                     self._check_interrupt()
+                    if until_owed and self.repository.purge_owed:
+                        return False
                     if not self._may_embed():
-                        return
+                        return True
         except AutoContextError as error:
             if error.code == "cancelled":
                 raise
             self._failure = error
+        return True
 
     def _may_embed(self) -> bool:
         """Wait while the transformer is held. A saved file does not; what it drags along is left for later."""
@@ -382,6 +424,7 @@ class Update:
             coverage=dict(self._meter.coverage),
             tokens=self._embedding.tokens,
             warnings=[warning.to_dict() for warning in self._chosen.warnings],
+            redacted=count_redacted(worktree),
         )
 
     # Plumbing
@@ -424,6 +467,12 @@ def count_reasons(worktree: views.Worktree) -> tuple[dict[str, int], dict[str, i
     return dict(skipped), dict(fallbacks)
 
 
+def count_redacted(worktree: views.Worktree) -> dict[str, int]:
+    """``secrets`` for which a marker stands, and the ``files`` they are in; empty when there are none."""
+    counts = [entry.redacted for entry in list(worktree.view.entries.values()) if entry.redacted]
+    return {"files": len(counts), "secrets": sum(counts)} if counts else {}
+
+
 def _rules(selection: dict[str, Any]) -> str:
-    text = repr((CHUNKER_VERSION, selection))
+    text = repr((CHUNKER_VERSION, REDACTION, selection))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

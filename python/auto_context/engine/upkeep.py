@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -9,8 +10,10 @@ from operator import attrgetter
 
 from auto_context.config import Settings
 from auto_context.engine.garbage import DAY_S, GRACE_S, Collection, Rules
-from auto_context.engine.repository import BusyError
+from auto_context.engine.purge import purge
+from auto_context.engine.repository import BusyError, Repository
 from auto_context.engine.stores import Store, Stores
+from auto_context.engine.views import Worktree
 from auto_context.errors import AutoContextError
 from auto_context.types import Pruned, Vacuumed
 
@@ -40,6 +43,7 @@ class Upkeep:
 
     def __init__(self, stores: Stores, settings: Settings, clock: Callable[[], float]) -> None:
         self._stores = stores
+        self._settings = settings
         self._clock = clock
         self._keep_s = settings.keep_days * DAY_S
         self._limit = settings.cache_size_mb * _MEGABYTE
@@ -99,6 +103,21 @@ class Upkeep:
             if identity is None:
                 self._finish(self._shrink(now, found, dry_run=dry_run, asked=True))
             return list(found.values())
+
+    def purge(
+        self, identity: str, repository: Repository, worktree: Worktree, index_anew: Callable[[], object]
+    ) -> None:
+        """Remove at once what must not be there any more; as much as can be while others work.
+
+        Args:
+            identity: of the repository.
+            repository: the same, open.
+            worktree: the one that was just updated.
+            index_anew: derives the words that its view lacks.
+        """
+        with self._lock, contextlib.suppress(BusyError):
+            self._drop_work()
+            purge(repository, identity, worktree, self._settings, self._clock(), index_anew, self._check)
 
     def vacuum(self) -> list[Vacuumed]:
         """Give free pages back, store by store."""

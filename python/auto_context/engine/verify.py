@@ -63,14 +63,16 @@ def verify(
         checked: files seen in this reply already, by path.
     """
     if item.path not in checked:
-        checked[item.path] = look(top, item.path, view)
+        checked[item.path] = look(repository, top, item.path, view)
     now: OnDisk | None = checked[item.path]
     entry = view.entries.get(item.path)
     if now is None or entry is None:
         return None
     if item.id < 0:
         return _hit(item, (1, 1), (1, 1), "", fresh=now.same, text="")
-    blob = repository.blob(repository.documents[split_id(item.id)[0]].key)
+    blob = repository.content(repository.documents[split_id(item.id)[0]].key)
+    if blob is None:
+        return None
     indexed = [line.removesuffix("\r") for line in blob.text.split("\n")[item.start_line - 1 : item.end_line]]
     start, lines, fresh = item.start_line, indexed, True
     if not now.same:
@@ -112,8 +114,11 @@ def _hit(
     )
 
 
-def look(top: str, path: str, view: View) -> OnDisk | None:
-    """A file of a view as it is on disk; None when it is gone or no file any more. Read only when its stat differs."""
+def look(repository: Repository, top: str, path: str, view: View) -> OnDisk | None:
+    """A file of a view as it is on disk; None when it is gone or no file any more. Read only when its stat differs.
+
+    Without its secrets, as the index has it: what is compared with it differs in nothing else.
+    """
     full, entry = os.path.join(top, path), view.entries.get(path)
     try:
         info = os.lstat(full)
@@ -125,7 +130,7 @@ def look(top: str, path: str, view: View) -> OnDisk | None:
         return None
     if not entry.key:
         return OnDisk(same=False, lines=[])
-    content = read(Path(top), path, _LARGEST)
+    content = read(Path(top), path, _LARGEST, repository.secrets)
     if not isinstance(content, Content):
         return None
     return OnDisk(same=False, lines=[line.removesuffix("\r") for line in content.text.removesuffix("\n").split("\n")])

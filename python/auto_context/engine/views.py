@@ -235,10 +235,19 @@ def write_entries(sidecar: Sidecar, worktree: bytes, ref: str, entries: dict[str
             sidecar.delete(key)
 
 
-def purge_path(sidecar: Sidecar, worktree: Worktree, paths: set[str]) -> None:
-    """Take paths out of every remembered view but the current one: they have become ignored."""
+def other_paths(sidecar: Sidecar, worktree: Worktree, but: str) -> set[str]:
+    """All paths of the remembered views but one."""
+    found: set[str] = set()
     for ref in worktree.refs:
-        if ref == worktree.ref:
+        if ref != but:
+            found.update(read_entries(sidecar, worktree.id, ref) or {})
+    return found
+
+
+def purge_paths(sidecar: Sidecar, worktree: Worktree, paths: set[str], but: str) -> None:
+    """Take paths out of every remembered view but that of one ref: they have become ignored."""
+    for ref in worktree.refs:
+        if ref == but:
             continue
         entries = read_entries(sidecar, worktree.id, ref) or {}
         if paths & entries.keys():

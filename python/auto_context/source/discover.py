@@ -93,6 +93,16 @@ def check_paths(root: Root, paths: Sequence[str], settings: Settings) -> list[Fo
     return [Found(item.path, 0, 0, 0, "ignored") if item.path in ignored else item for item in found]
 
 
+def left_out(root: Root, paths: Sequence[str], settings: Settings) -> list[str]:
+    """Those of some paths that must not be indexed because of their names alone, whether they exist or not.
+
+    Raises:
+        AutoContextError: ``config_invalid``.
+    """
+    excluded = excluder(root.top, settings.exclude)
+    return [path for path in paths if is_secret_name(path) or excluded.match_file(path)]
+
+
 def is_indexable_path(root: Root, paths: Sequence[str], settings: Settings) -> Iterator[Found]:
     """``check_paths`` as an iterator."""
     return iter(check_paths(root, paths, settings))

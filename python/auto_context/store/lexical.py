@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import math
 import shutil
 import threading
@@ -130,6 +131,26 @@ class LexicalIndex:
             writer = self._open_writer()
             writer.delete_documents_by_query(tantivy.Query.term_set_query(self._index.schema, "doc", [*documents]))
             self._commit(writer)
+
+    def beside_removed(self) -> set[int]:
+        """The documents in segments where words of removed ones are left: they go once all of these are replaced."""
+        with self._lock:
+            segments = json.loads((self._folder / "meta.json").read_text("utf-8"))["segments"]
+            searcher = self._index.searcher()
+        if not any(segment["deletes"] for segment in segments):
+            return set()
+        found = searcher.search(tantivy.Query.all_query(), max(1, searcher.num_docs), count=False).hits
+        addresses = [address for _, address in found]
+        documents = searcher.fast_field_values("doc", addresses)
+        alive = Counter(address.segment_ord for address in addresses)
+        # A searcher has its segments in the order of the list; where it has not, all of them are taken.
+        said = [segment["max_doc"] - (segment["deletes"] or {}).get("num_deleted_docs", 0) for segment in segments]
+        ordered = [alive[at] for at in range(len(segments))] == said
+        return {
+            int(document or 0)
+            for address, document in zip(addresses, documents, strict=True)
+            if not ordered or segments[address.segment_ord]["deletes"]
+        }
 
     def release(self) -> None:
         """Give the writer's memory, thread and lock back, after merges under way; the next change takes them anew."""

@@ -16,7 +16,7 @@ import msgpack
 
 from auto_context.types import Chunk, Symbol
 
-FORMAT = 2
+FORMAT = 3
 """The store's format. A store of a larger number is refused, never rebuilt."""
 
 CHUNK_BITS = 20
@@ -35,6 +35,8 @@ class Entry(NamedTuple):
     chunks: int
     reason: str
     """Without a key, why the content is not indexed; with one, why it was cut by line windows, or ""."""
+    redacted: int = 0
+    """How many secrets are not in the content. Format 2 did not have it."""
 
     def is_as(self, size: int, mtime_ns: int, inode: int) -> bool:
         """Whether a file with this stat is certainly the one this was made from."""

@@ -108,6 +108,8 @@ class Sidecar:
                 sqlite_mmap_size=2**28,
                 sqlite_auto_vacuum=_INCREMENTAL,
                 sqlite_journal_size_limit=_WAL_BYTES,
+                # What is deleted is overwritten: it may have been a secret.
+                sqlite_secure_delete=1,
             )
             meta = self._cache.get(_META)
         except (sqlite3.Error, TypeError, diskcache.Timeout) as error:
@@ -218,11 +220,14 @@ class Sidecar:
         pages, size = (reader.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_size"))
         return int(pages * size)
 
-    def vacuum(self, check: Callable[[], None] = lambda: None) -> None:
+    def vacuum(self, check: Callable[[], None] = lambda: None) -> bool:
         """Give the room of deleted values back, in steps between which others may write. Good to be killed in.
 
         Args:
             check: called before each step; raises to end it.
+
+        Returns:
+            Whether the log is empty as well, so that nothing is left of what was deleted.
         """
         before = self.free_bytes()
         while before:
@@ -237,7 +242,9 @@ class Sidecar:
         # What is not yet in the file itself goes there now, unless somebody reads: nobody waits for that.
         connection = sqlite3.connect(self._folder / "cache.db", timeout=_CHECKPOINT_S)
         with contextlib.closing(connection), contextlib.suppress(sqlite3.OperationalError):
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            [(busy, _, _)] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            return not busy
+        return False
 
     def bytes_on_disk(self) -> int:
         """The size of this store's folder, in bytes."""

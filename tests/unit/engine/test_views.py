@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from auto_context.engine import views
-from auto_context.engine.views import Worktree, purge_path, read_entries
+from auto_context.engine.views import Worktree, purge_paths, read_entries
 from auto_context.store.records import Entry
 from auto_context.store.sidecar import Sidecar
 
@@ -59,7 +59,7 @@ def test_refs_are_remembered_up_to_twenty(sidecar: Sidecar, worktree: Worktree) 
 
 def test_a_purged_path_leaves_the_other_refs(sidecar: Sidecar, worktree: Worktree) -> None:
     worktree.switch(sidecar, "feature", {"a.py": entry(1)})
-    purge_path(sidecar, worktree, {"a.py"})
+    purge_paths(sidecar, worktree, {"a.py"}, worktree.ref)
     assert read_entries(sidecar, worktree.id, "main") == {"b\udcff.py": entry(2)}
 
 

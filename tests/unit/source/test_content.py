@@ -88,18 +88,30 @@ def test_minified(tmp_path: Path, name: str, data: bytes, skipped: bool) -> None
     assert content == Skip("minified") if skipped else isinstance(content, Content)
 
 
-@pytest.mark.parametrize("kind", ["", "RSA ", "EC ", "OPENSSH ", "ENCRYPTED ", "PGP "])
-def test_private_keys_are_secrets_wherever_they_are(tmp_path: Path, kind: str) -> None:
-    end = " BLOCK" if kind == "PGP " else ""
-    text = f"value: |\n  -----BEGIN {kind}PRIVATE KEY{end}-----\n  MIIE\n"
-    assert read_bytes(tmp_path, text.encode()) == Skip("secret")
-    assert read_bytes(tmp_path, text.encode("utf-16")) == Skip("secret")
-    for harmless in (text.replace("PRIVATE", "PUBLIC"), text.replace("BEGIN", "ABOUT"), "a PuTTY-User-Key-File-2"):
-        assert isinstance(read_bytes(tmp_path, harmless.encode()), Content)
+def test_secrets_are_replaced_left_out_or_kept(tmp_path: Path) -> None:
+    token = "gh" + "p_" + "a1B2c3D4e5F6" * 3
+    data = f"first = 1\r\ntoken = '{token}'\r\nlast = 3\r\n".encode("utf-16")
+    (tmp_path / "a.py").write_bytes(data)
+    shown = read(tmp_path, "a.py", LIMIT)
+    assert isinstance(shown, Content)
+    assert shown.text == "first = 1\r\ntoken = '[redacted token]'\r\nlast = 3\r\n"
+    assert shown.redacted == 1
+    assert shown.digest == hashlib.blake2b(shown.text.encode(), digest_size=16).digest()
+    assert shown.size == len(data)
+    assert read(tmp_path, "a.py", LIMIT, "skip") == Skip("secret")
+    kept = read(tmp_path, "a.py", LIMIT, "keep")
+    assert isinstance(kept, Content)
+    assert (token in kept.text, kept.redacted) == (True, 0)
+    assert kept.digest == hashlib.blake2b(data, digest_size=16).digest()
 
 
-def test_a_key_of_putty_is_a_secret(tmp_path: Path) -> None:
-    assert read_bytes(tmp_path, b"\nPuTTY-User-Key-File-2: ssh-rsa\n") == Skip("secret")
+@pytest.mark.parametrize("secrets", ["redact", "skip", "keep"])
+def test_without_secrets_all_ways_are_one(tmp_path: Path, secrets: str) -> None:
+    (tmp_path / "a.py").write_bytes(b"\xef\xbb\xbfa = 1\n")
+    content = read(tmp_path, "a.py", LIMIT, secrets)
+    assert isinstance(content, Content)
+    assert content.digest == hashlib.blake2b(content.data, digest_size=16).digest()
+    assert content.redacted == 0
 
 
 def test_only_regular_files_are_opened(tmp_path: Path) -> None:
