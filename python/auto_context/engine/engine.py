@@ -358,7 +358,7 @@ class Engine:
         """Resolve a folder once: it costs a process. Its repository is looked at again when that moved."""
         key = str(path)
         known = self._roots.get(key)
-        if known is not None and (known.git_dir or known.top).exists() and _still_git(known):
+        if known is not None and os.path.exists(known.git_dir or known.top) and _still_git(known):
             return known
         resolved = resolve_root(path)
         self._roots[key] = resolved
@@ -391,4 +391,4 @@ def _inside(root: Root, path: str) -> str:
 
 def _still_git(root: Root) -> bool:
     """Whether a folder without git has not become a repository since."""
-    return root.git_dir is not None or not (root.top / ".git").exists()
+    return root.git_dir is not None or not os.path.exists(root.top / ".git")

@@ -6,6 +6,7 @@ Every step commits what it did, so that a kill at any instant loses no more than
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import time
 from collections import Counter
@@ -110,12 +111,13 @@ class Update:
             force: read every file again instead of trusting its stat.
 
         Raises:
-            AutoContextError: ``cancelled``, ``git_busy``, and whatever the scan met.
+            AutoContextError: ``cancelled``, ``git_busy``, ``path_missing``, and whatever the scan met.
         """
         with self._turn(self.repository.full_update):
             while True:
                 try:
-                    return self._full_once(force=force)
+                    with self._gone_is_said():
+                        return self._full_once(force=force)
                 except _BranchMovedError:
                     # The files under our hands are another branch's now: look again.
                     continue
@@ -155,7 +157,7 @@ class Update:
             AutoContextError: ``cancelled``, ``git_busy``, ``outside_root``.
         """
         self._calls.priority = SAVE
-        with self._turn(self.repository.save_update):
+        with self._turn(self.repository.save_update), self._gone_is_said():
             if self._ref() != self.worktree.ref:
                 self._calls.priority = BULK
                 self._waits = False
@@ -173,6 +175,7 @@ class Update:
                     self._stats[path] = (size, mtime_ns, inode)
             self.worktree.note_saved(row[0] for row in found)
             self._removed = sum(path in self.worktree.view.entries for path in gone)
+            self._check_interrupt()
             self.repository.commit(self.worktree, put, gone)
             self._ask_models()
             self._read(to_read, to_read)
@@ -212,7 +215,8 @@ class Update:
                 entries[path] = Entry(b"", size, mtime_ns, inode, "", 0, skip)
                 continue
             old = now.get(path)
-            if trusted and old and old.is_as(size, mtime_ns, inode):
+            # A change of mode alone, which makes it readable, is in none of the three.
+            if trusted and old and old.is_as(size, mtime_ns, inode) and old.reason != "unreadable":
                 entries[path] = old
                 continue
             if path in before:
@@ -222,7 +226,7 @@ class Update:
         entries.update((path, now[path]) for path in worktree.saved_since(scanned_at) if path in now)
         gone = now.keys() - entries.keys()
         self._removed = len(gone) if ref == worktree.ref else 0
-        hidden = {path for path in gone if path in present or (self.root.top / path).exists()}
+        hidden = {path for path in gone if path in present or os.path.exists(self.root.top / path)}
         if hidden:
             views.purge_path(self.repository.sidecar, worktree, hidden)
         worktree.rules, worktree.skipped = self._rules, dict(skipped)
@@ -382,8 +386,26 @@ class Update:
         self._meter.tick()
         if self._cancel.is_set():
             raise AutoContextError("cancelled", f"the update of {self.root.path} was cancelled")
+        self._check_there()
         if self._target is not None and current_ref(self.root) != self._target:
             raise _BranchMovedError
+
+    def _check_there(self) -> None:
+        """Without its folder no file would be found, and everything would leave the view."""
+        if not os.path.isdir(self.root.top):
+            raise AutoContextError(
+                "path_missing", f"{self.root.top} was removed or moved while it was indexed", "index it where it is now"
+            )
+
+    @contextmanager
+    def _gone_is_said(self) -> Iterator[None]:
+        """Whatever fails because the folder is gone is told as that."""
+        try:
+            yield
+        except AutoContextError as error:
+            if error.code != "cancelled":
+                self._check_there()
+            raise
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:

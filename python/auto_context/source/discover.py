@@ -155,7 +155,8 @@ class _Judge:
 
     def _link(self, full: str) -> str:
         """A link's target is indexed under its own name, if it is inside at all. Loops resolve to themselves."""
-        return "symlink" if is_inside(os.path.realpath(full), self._top) else "symlink_outside"
+        real = os.path.realpath(full)
+        return "symlink" if real == self._top or is_inside(real, self._top) else "symlink_outside"
 
 
 def _names(root: Root) -> Iterator[list[str]]:

@@ -66,11 +66,12 @@ def resolve_root(path: Path) -> Root:
     """
     try:
         real = Path(os.path.realpath(path))
-        usable = real.is_dir() and os.access(real, os.R_OK | os.X_OK)
+        usable = os.path.isdir(real) and os.access(real, os.R_OK | os.X_OK)
     except (OSError, ValueError) as error:
         raise AutoContextError("path_missing", f"{str(path)!r} is not a usable path: {error}") from error
     if not usable:
-        why = "cannot be read" if real.is_dir() else "is not a folder" if real.exists() else "does not exist"
+        what = "is not a folder" if os.path.exists(real) else "does not exist"
+        why = "cannot be read" if os.path.isdir(real) else what
         raise AutoContextError("path_missing", f"{path} {why}")
     plain = Root(path=real, top=real, git_dir=None, common_dir=None, prefix="")
     asked = ["--is-bare-repository", "--is-inside-work-tree", "--absolute-git-dir", "--git-common-dir"]
