@@ -6,10 +6,13 @@ Imports nothing heavy: a warm search is mostly Python's own start.
 from __future__ import annotations
 
 import argparse
+import difflib
 import io
 import json
 import os
+import re
 import sys
+from typing import Any, NoReturn
 
 from auto_context import __version__
 from auto_context.cli import answers, doctor, index, upkeep
@@ -21,12 +24,13 @@ _INTERRUPTED = 130
 def main(arguments: list[str] | None = None) -> int:
     """Entry point. Returns the exit status; never raises."""
     _accept_any_text()
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
     try:
+        options = _parser().parse_args(given)
         status: int = options.run(options)
         sys.stdout.flush()
     except AutoContextError as error:
-        return _fail(error, as_json=getattr(options, "json", False))
+        return _fail(error, as_json="--json" in given)
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
@@ -44,10 +48,29 @@ def _accept_any_text() -> None:
             stream.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
 
 
+class _Parser(argparse.ArgumentParser):
+    """Faults of usage are coded errors, with the nearest of what would have been right."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As ever; but an unknown option is said by the command that does not know it."""
+        known, rest = super().parse_known_args(args, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return known, rest
+
+    def error(self, message: str) -> NoReturn:
+        """Raise ``bad_request``, after the usage."""
+        self.print_usage(sys.stderr)
+        wrong = re.search(r"unrecognized arguments: (-\S+)|invalid choice: '([^']*)'", message)
+        near = []
+        if wrong:
+            right = self.format_help() if wrong[1] else message.partition("choose from")[2]
+            near = difflib.get_close_matches(wrong[1] or wrong[2], re.findall(r"[\w-]+", right), n=1)
+        raise AutoContextError("bad_request", message, f"did you mean {near[0]}?" if near else None)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="auto-context", description="Search code by meaning, by name and by file, locally."
-    )
+    parser = _Parser(prog="auto-context", description="Search code by meaning, by name and by file, locally.")
     parser.add_argument("--version", action="version", version=f"auto-context {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

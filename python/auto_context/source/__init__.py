@@ -3,11 +3,12 @@
 from auto_context.source.content import Content, Skip, read
 from auto_context.source.discover import Found, check_paths, discover, is_indexable_path
 from auto_context.source.history import head_commit, is_ancestor, last_commits
-from auto_context.source.language import language_of
+from auto_context.source.language import LANGUAGES, language_of
 from auto_context.source.refs import existing_refs, worktree_tops
 from auto_context.source.root import Root, current_ref, operation_in_progress, relative_path, resolve_root
 
 __all__ = [
+    "LANGUAGES",
     "Content",
     "Found",
     "Root",

@@ -252,6 +252,8 @@ def _inverted(table: dict[str, str]) -> dict[str, str]:
 
 
 _BY_EXTENSION, _BY_NAME, _BY_INTERPRETER = _inverted(_EXTENSIONS), _inverted(_NAMES), _inverted(_INTERPRETERS)
+LANGUAGES = frozenset([*_EXTENSIONS, *_NAMES, *_INTERPRETERS])
+"""Everything that ``language_of`` may answer, but for ""."""
 
 
 def language_of(path: str, first_line: str = "") -> str:
