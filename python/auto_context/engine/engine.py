@@ -276,8 +276,13 @@ class Engine:
             repository.switch(worktree, branch, entries)
         if self._refresh is not None:
             self._refresh(root.top, seconds)
-        else:
+            return
+        try:
             self.update(root.top, confirmed=True)
+        except AutoContextError as error:
+            # In the middle of a rebase the answer is from the view as it was, compared with the files as they are.
+            if error.code != "git_busy":
+                raise
 
     def status(self, root: Path) -> RepositoryStatus:
         """What is known of a folder.
