@@ -1,4 +1,4 @@
-"""What every test gets: a sandbox, and for those that ask the Neovim binaries and children to drive."""
+"""What every test gets: a sandbox, and for those that ask engines, the Neovim binaries and children to drive."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox import sandboxed
+from auto_context.config import Settings
+from auto_context.engine import Engine
+from auto_context.engine.work import LocalWorker
+from sandbox import CACHE, sandboxed
+from support import OpenEngine, make_shop
 
 if TYPE_CHECKING:
     from harness import Child, StartNeovim
@@ -73,3 +77,41 @@ def start_nvim(nvim_binary: Path, sandbox: dict[str, str]) -> Iterator[StartNeov
     yield start
     for child in children:
         child.close()
+
+
+@pytest.fixture(scope="session")
+def worker() -> Iterator[LocalWorker]:
+    """The real model, loaded once."""
+    shared = LocalWorker(Settings(), CACHE / "models")
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A small repository in several languages, committed on main."""
+    return make_shop(tmp_path / "shop")
+
+
+@pytest.fixture
+def open_engine(tmp_path: Path, worker: LocalWorker) -> Iterator[OpenEngine]:
+    """Make engines on one data folder; each is closed before the next is opened."""
+    opened: list[Engine] = []
+
+    def make(settings: Settings | None = None, **options: object) -> Engine:
+        while opened:
+            opened.pop().close()
+        options.setdefault("worker", worker)
+        engine = Engine(tmp_path / "data", settings or Settings(), **options)  # type: ignore[arg-type]  # passed on
+        opened.append(engine)
+        return engine
+
+    yield make
+    while opened:
+        opened.pop().close()
+
+
+@pytest.fixture
+def engine(open_engine: OpenEngine) -> Engine:
+    """One engine on an empty data folder."""
+    return open_engine()

@@ -252,7 +252,6 @@ def _inverted(table: dict[str, str]) -> dict[str, str]:
 
 
 _BY_EXTENSION, _BY_NAME, _BY_INTERPRETER = _inverted(_EXTENSIONS), _inverted(_NAMES), _inverted(_INTERPRETERS)
-
 LANGUAGES = frozenset({*_EXTENSIONS, *_NAMES, *_INTERPRETERS})
 """Every name that ``language_of`` gives."""
 

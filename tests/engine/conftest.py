@@ -9,43 +9,7 @@ from auto_context.config import Settings
 from auto_context.engine import Engine
 from auto_context.engine.work import LocalWorker
 from sandbox import CACHE
-from support import OpenEngine, make_shop
-
-
-@pytest.fixture(scope="session")
-def worker() -> Iterator[LocalWorker]:
-    shared = LocalWorker(Settings(), CACHE / "models")
-    yield shared
-    shared.close()
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Path:
-    """A small repository in several languages, committed on main."""
-    return make_shop(tmp_path / "shop")
-
-
-@pytest.fixture
-def open_engine(tmp_path: Path, worker: LocalWorker) -> Iterator[OpenEngine]:
-    """Make engines on one data folder; each is closed before the next is opened."""
-    opened: list[Engine] = []
-
-    def make(settings: Settings | None = None, **options: object) -> Engine:
-        while opened:
-            opened.pop().close()
-        options.setdefault("worker", worker)
-        engine = Engine(tmp_path / "data", settings or Settings(), **options)  # type: ignore[arg-type]  # passed on
-        opened.append(engine)
-        return engine
-
-    yield make
-    while opened:
-        opened.pop().close()
-
-
-@pytest.fixture
-def engine(open_engine: OpenEngine) -> Engine:
-    return open_engine()
+from support import make_shop
 
 
 @pytest.fixture(scope="session")

@@ -95,10 +95,10 @@ def test_wrong_usage_is_status_2_without_a_traceback(arguments: list[str]) -> No
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["search", "x", "--limti", "3"], "unrecognized arguments: --limti 3; did you mean '--limit'?"),
-        (["search", "x", "--treshold=1"], "did you mean '--threshold'?"),
+        (["search", "x", "--limti", "3"], "did you mean --limit?"),
+        (["search", "x", "--treshold=1"], "did you mean --threshold?"),
         (["search", "x", "--limit", "0"], "argument --limit: must be a whole number from 1 to 200, not '0'"),
-        (["serch", "x"], "did you mean 'search'?"),
+        (["serch", "x"], "did you mean search?"),
     ],
 )
 def test_what_is_unknown_is_given_its_nearest(arguments: list[str], said: str) -> None:

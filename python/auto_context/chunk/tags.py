@@ -46,6 +46,9 @@ _CHECK_EVERY = 512
 _MOST_IMPORTS, _LONGEST_IMPORT = 200, 200
 _DEEPEST_WRAPPER = 5
 _SLICE_BYTES = 1 << 18
+_MOST_LOOSE = 10_000
+"""Pieces in a row that the grammar could make nothing of. For each of them the cursor of a query looks through all that
+follow (tree-sitter 0.25), so 200,000 brackets take minutes."""
 _MOST_SYMBOL_CHARS = 160
 _MOST_DECORATIONS = 20
 
@@ -84,11 +87,14 @@ def tags_of(root: Node, language: str, deadline: float) -> Tags:
 
     Raises:
         TimeoutError: it took too long.
+        ValueError: the text is nothing that the grammar knows.
     """
 
     def late() -> bool:
         return time.thread_time() > deadline
 
+    if root.has_error and any(node.is_error and node.child_count > _MOST_LOOSE for node in (root, *root.children)):
+        raise ValueError(f"no {language}")
     query = query_of(language)
     tags = _walked(root, language, late) if query is None else _captured(root, query, late)
     if time.thread_time() > deadline:

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import sys
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
 from auto_context import __version__
 from auto_context.cli import answers, doctor, index, settings, upkeep
@@ -24,12 +24,13 @@ _INTERRUPTED = 130
 def main(arguments: list[str] | None = None) -> int:
     """Entry point. Returns the exit status; never raises."""
     _accept_any_text()
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
     try:
+        options = _parser().parse_args(given)
         status: int = options.run(options)
         sys.stdout.flush()
     except AutoContextError as error:
-        return _fail(error, as_json=getattr(options, "json", False))
+        return _fail(error, as_json="--json" in given)
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
@@ -48,21 +49,24 @@ def _accept_any_text() -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Names the nearest known word where it says that one is unknown."""
+    """Faults of usage are coded errors, with the nearest of what would have been right."""
 
-    words: ClassVar[set[str]] = set()
-    """Of all parsers: commands and options."""
-
-    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
-        """As ever; notes the names."""
-        self.words.update(name for name in names if name.startswith("--"))
-        return super().add_argument(*names, **options)
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As ever; but an unknown option is said by the command that does not know it."""
+        known, rest = super().parse_known_args(args, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return known, rest
 
     def error(self, message: str) -> NoReturn:
-        """Print usage and message, end with 2."""
-        unknown = re.search(r"unrecognized arguments: (--[^ =]+)|invalid choice: '([^']*)'", message)
-        near = unknown and difflib.get_close_matches(unknown[1] or unknown[2], sorted(self.words), n=1)
-        super().error(f"{message}; did you mean {near[0]!r}?" if near else message)
+        """Raise ``bad_request``, after the usage."""
+        self.print_usage(sys.stderr)
+        wrong = re.search(r"unrecognized arguments: (-\S+)|invalid choice: '([^']*)'", message)
+        near = []
+        if wrong:
+            right = self.format_help() if wrong[1] else message.partition("choose from")[2]
+            near = difflib.get_close_matches(wrong[1] or wrong[2], re.findall(r"[\w-]+", right), n=1)
+        raise AutoContextError("bad_request", message, f"did you mean {near[0]}?" if near else None)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,7 +79,6 @@ def _parser() -> argparse.ArgumentParser:
     upkeep.add_commands(commands)
     doctor.add_commands(commands)
     settings.add_commands(commands)
-    parser.words.update(commands.choices)
     return parser
 
 

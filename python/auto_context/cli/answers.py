@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from auto_context import config, paths, render
-from auto_context.cli.index import counts, print_warnings, update
+from auto_context.cli.index import counts, folder, print_warnings, update
 from auto_context.config import schema
 from auto_context.errors import AutoContextError
 from auto_context.service.client import ServiceClient
@@ -29,7 +29,7 @@ def add_commands(commands: Any) -> None:
     """Their parsers."""
     search = commands.add_parser("search", help="search; indexes the folder first if it never was")
     search.add_argument("query", metavar="QUERY", help="a sentence, a name or a file name; operators: see README")
-    search.add_argument("--root", default=".", metavar="PATH", help="folder to search in (default: .)")
+    search.add_argument("--root", type=folder, default=".", metavar="PATH", help="folder to search in (default: .)")
     add_setting(search, "limit", "N")
     search.add_argument("--path", metavar="GLOB", help="only files that match, as in .gitignore")
     search.add_argument("--language", metavar="L", help="only files of this language, such as python")
@@ -44,14 +44,18 @@ def add_commands(commands: Any) -> None:
 
     similar = commands.add_parser("similar", help="code like the code at a line, or like a whole file")
     similar.add_argument("place", metavar="FILE[:LINE]")
-    similar.add_argument("--root", metavar="PATH", help="folder to search in (default: the file's repository)")
+    similar.add_argument(
+        "--root", type=folder, metavar="PATH", help="folder to search in (default: the file's repository)"
+    )
     add_setting(similar, "limit", "N")
     similar.add_argument("--json", action="store_true", help="print the reply as JSON")
     similar.set_defaults(run=_similar)
 
     context = commands.add_parser("context", help="what is needed to work at a place, as Markdown")
     context.add_argument("place", metavar="FILE:LINE[:COL]")
-    context.add_argument("--root", metavar="PATH", help="folder to look in (default: the file's repository)")
+    context.add_argument(
+        "--root", type=folder, metavar="PATH", help="folder to look in (default: the file's repository)"
+    )
     context.add_argument("--budget", type=_budget, default=2_000, metavar="TOKENS", help="at most (default: 2000)")
     context.add_argument("--json", action="store_true", help="print the reply as JSON")
     context.set_defaults(run=_context)
@@ -99,7 +103,7 @@ def _number(text: str, low: int, high: int) -> float:
 
 def _search(options: argparse.Namespace) -> int:
     client = ServiceClient()
-    root = os.path.abspath(options.root)
+    root = options.root
     params = {
         "query": options.query,
         "root": root,
@@ -167,7 +171,8 @@ def _print_notes(reply: dict[str, Any]) -> None:
         covered = f"; {', '.join(parts)}" if parts else ""
         sys.stderr.write(f"note: {counts(missing)}{covered}\n")
     if not reply["hits"]:
-        sys.stderr.write("no hits\n")
+        wordless = "" if any(map(str.isalnum, reply.get("query", "x"))) else ": the query has no word to look for"
+        sys.stderr.write(f"no hits{wordless}\n")
 
 
 def _similar(options: argparse.Namespace) -> int:
@@ -218,7 +223,7 @@ def _place(text: str) -> tuple[str, int | None, int | None]:
 def _root_of(client: ServiceClient, asked: str | None, path: str) -> str:
     """The folder that was asked for, else the top of the repository that a file is in."""
     if asked is not None:
-        return os.path.abspath(asked)
+        return asked
     if not os.path.isfile(path):
         raise AutoContextError("path_missing", f"there is no file {path}", "check the spelling")
     known: dict[str, Any] = client.request("GET", "/status", params={"root": os.path.dirname(path)})["repository"]

@@ -23,7 +23,9 @@ SEARCHABLE = ("embed", "done")
 def add_commands(commands: Any) -> None:
     """Their parsers."""
     index = commands.add_parser("index", help="index a folder, or bring its index up to date")
-    index.add_argument("path", nargs="?", default=".", metavar="PATH", help="any folder of a repository (default: .)")
+    index.add_argument(
+        "path", type=folder, nargs="?", default=".", metavar="PATH", help="any folder of a repository (default: .)"
+    )
     index.add_argument("--force", action="store_true", help="read every file again")
     index.add_argument("--yes", action="store_true", help="index even the home folder or a very large tree")
     index.add_argument(
@@ -36,7 +38,7 @@ def add_commands(commands: Any) -> None:
     index.set_defaults(run=_index)
 
     status = commands.add_parser("status", help="what is indexed, and how the service is")
-    status.add_argument("path", nargs="?", default=".", metavar="PATH")
+    status.add_argument("path", type=folder, nargs="?", default=".", metavar="PATH")
     status.add_argument("--json", action="store_true")
     status.set_defaults(run=_status)
 
@@ -46,12 +48,18 @@ def add_commands(commands: Any) -> None:
     service.set_defaults(run=_service)
 
 
+def folder(text: str) -> str:
+    """A path of the command line, absolute. An empty one is a variable that was not set, never the folder we are in."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty")
+    return os.path.abspath(text)
+
+
 def _index(options: argparse.Namespace) -> int:
     client = ServiceClient()
-    root = os.path.abspath(options.path)
-    report = update(client, root, force=options.force, confirmed=options.yes, tier=options.tier)
+    report = update(client, options.path, force=options.force, confirmed=options.yes, tier=options.tier)
     if options.tier == "static" and "report" not in report:
-        print_warnings(client.request("GET", "/status", params={"root": root})["repository"]["warnings"])
+        print_warnings(client.request("GET", "/status", params={"root": options.path})["repository"]["warnings"])
         return _print_searchable(report, as_json=options.json)
     report = report["report"]
     print_warnings(report["warnings"])
@@ -148,7 +156,7 @@ def counts(values: dict[str, Any]) -> str:
 
 
 def _status(options: argparse.Namespace) -> int:
-    body = ServiceClient().request("GET", "/status", params={"root": os.path.abspath(options.path)})
+    body = ServiceClient().request("GET", "/status", params={"root": options.path})
     if options.json:
         print(json.dumps(body))
         return 0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from typing import Any
 
+from auto_context.cli.index import folder
 from auto_context.service.client import ServiceClient
 
 _PATIENCE_S = 3600.0
@@ -16,7 +16,11 @@ def add_commands(commands: Any) -> None:
     """Their parsers."""
     prune = commands.add_parser("prune", help="remove what no branch uses any more")
     prune.add_argument(
-        "path", nargs="?", metavar="PATH", help="any folder of a repository (default: all, within the limit of size)"
+        "path",
+        type=folder,
+        nargs="?",
+        metavar="PATH",
+        help="any folder of a repository (default: all, within the limit of size)",
     )
     prune.add_argument("--dry-run", action="store_true", help="only tell what would go")
     prune.add_argument("--json", action="store_true")
@@ -28,8 +32,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _prune(options: argparse.Namespace) -> int:
-    root = None if options.path is None else os.path.abspath(options.path)
-    body = {"root": root, "dry_run": options.dry_run}
+    body = {"root": options.path, "dry_run": options.dry_run}
     reply = ServiceClient().request("POST", "/index/prune", body=body, timeout_s=_PATIENCE_S)
     if options.json:
         print(json.dumps(reply))

@@ -302,8 +302,13 @@ class Engine:
             repository.switch(worktree, branch, entries)
         if self._refresh is not None:
             self._refresh(root.top, seconds)
-        else:
+            return
+        try:
             self.update(root.top, confirmed=True)
+        except AutoContextError as error:
+            # In the middle of a rebase the answer is from the view as it was, compared with the files as they are.
+            if error.code != "git_busy":
+                raise
 
     def status(self, root: Path) -> RepositoryStatus:
         """What is known of a folder.
@@ -387,7 +392,7 @@ class Engine:
         """Resolve a folder once: it costs a process. Its repository is looked at again when that moved."""
         key = str(path)
         known = self._roots.get(key)
-        if known is not None and (known.git_dir or known.top).exists() and _still_git(known):
+        if known is not None and os.path.exists(known.git_dir or known.top) and _still_git(known):
             return known
         resolved = resolve_root(path)
         self._roots[key] = resolved
@@ -420,4 +425,4 @@ def _inside(root: Root, path: str) -> str:
 
 def _still_git(root: Root) -> bool:
     """Whether a folder without git has not become a repository since."""
-    return root.git_dir is not None or not (root.top / ".git").exists()
+    return root.git_dir is not None or not os.path.exists(root.top / ".git")

@@ -37,7 +37,7 @@ class Legs:
         self._allowed = scope.documents()
         self._names: tuple[int, list[tuple[str, int | None, float]]] = 0, []
         self.nameless: list[str] = []
-        """Files without content that the path leg found; their chunks' ids are ``~index`` into this."""
+        """Files that the path leg found and that have no chunks; theirs are ``~index`` into this."""
 
     def lexical(self, depth: int) -> Found:
         """By BM25. Asks deeper until enough of them are in scope."""
@@ -78,7 +78,8 @@ class Legs:
         self.nameless = []
         found: Found = []
         for path, number, score in self.names(depth):
-            if number is None:
+            entry = self._view.entries.get(path)
+            if number is None or entry is None or not entry.chunks:
                 self.nameless.append(path)
                 found.append((~(len(self.nameless) - 1), score))
             elif query.place:

@@ -228,6 +228,9 @@ class Reading:
             newer = self._worktree.saved_since(began)
             put = {path: entry for path, entry in put.items() if path not in newer}
             gone = [path for path in gone if path not in newer]
+        if gone:
+            # Files are missing: each of them, or the folder that they were all in?
+            self._calls.check()
         entries = self._worktree.view.entries
         self.changed.update(p for p, e in put.items() if p not in entries or entries[p].key != e.key)
         self._repository.commit(self._worktree, put, gone, items)

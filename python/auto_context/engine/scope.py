@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import time
 from collections.abc import Iterable
 from functools import lru_cache
@@ -15,6 +16,7 @@ from auto_context.engine.names import Names
 from auto_context.engine.repository import Repository
 from auto_context.engine.views import View
 from auto_context.errors import AutoContextError
+from auto_context.language import LANGUAGES
 from auto_context.rank.query import Query
 from auto_context.source import Root, language_of
 from auto_context.types import SearchRequest
@@ -26,7 +28,12 @@ if TYPE_CHECKING:
 
 
 class Scope:
-    """The documents and names of a view that pass."""
+    """The documents and names of a view that pass.
+
+    Raises:
+        AutoContextError: ``bad_request`` when the request names a language that there is not. In a query a language may
+            still be being typed: there it only finds nothing.
+    """
 
     def __init__(
         self, repository: Repository, root: Root, view: View, history: History, request: SearchRequest, query: Query
@@ -37,6 +44,10 @@ class Scope:
         self._history = history
         self._request = request
         self._query = query
+        if request.language and not any(_speaks(language, request.language) for language in LANGUAGES):
+            near = difflib.get_close_matches(request.language.lower(), LANGUAGES, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "give a name such as python, or an extension such as py"
+            raise AutoContextError("bad_request", f"language: none is called {request.language!r}", hint)
         self.key = (
             root.prefix, request.path, request.language, query.paths, query.languages, query.since, history.head
         )  # fmt: skip
@@ -66,7 +77,7 @@ class Scope:
         if not all(_matches(pattern, relative) for pattern in query.paths):
             return False
         language = self._view.entries[path].language
-        if self._request.language and language != self._request.language.lower():
+        if self._request.language and not _speaks(language, self._request.language):
             return False
         if query.languages and not any(_speaks(language, asked) for asked in query.languages):
             return False

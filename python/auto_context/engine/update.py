@@ -6,6 +6,7 @@ Every step commits what it did, so that a kill at any instant loses no more than
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import time
 from collections import Counter
@@ -118,20 +119,21 @@ class Update:
             force: read every file again instead of trusting its stat.
 
         Raises:
-            AutoContextError: ``cancelled``, ``git_busy``, and whatever the scan met.
+            AutoContextError: ``cancelled``, ``git_busy``, ``path_missing``, and whatever the scan met.
         """
         while True:
             try:
-                with self._turn(self.repository.full_update):
-                    scanned_at = self._bring_in(force=force)
-                # Vectors may take hours: what must go does not wait for them, and a second time not for those left.
-                self._purge()
-                more = self._options.tier == "all"
-                while more:
+                with self._gone_is_said():
                     with self._turn(self.repository.full_update):
-                        more = self._bring_vectors()
+                        scanned_at = self._bring_in(force=force)
+                    # Vectors may take hours: what must go does not wait for them, and a second time not for those left.
                     self._purge()
-                report = self._finish()
+                    more = self._options.tier == "all"
+                    while more:
+                        with self._turn(self.repository.full_update):
+                            more = self._bring_vectors()
+                        self._purge()
+                    report = self._finish()
             except _BranchMovedError:
                 # The files under our hands are another branch's now: look again.
                 continue
@@ -178,7 +180,7 @@ class Update:
             AutoContextError: ``cancelled``, ``git_busy``, ``outside_root``.
         """
         self._calls.priority = SAVE
-        with self._turn(self.repository.save_update):
+        with self._turn(self.repository.save_update), self._gone_is_said():
             self._choose()
             # Other rules are about other files as well.
             if self._ref() != self.worktree.ref or self._rules != self.worktree.rules:
@@ -200,6 +202,7 @@ class Update:
             mine = {path for path in gone if path in self.worktree.view.entries}
             self._removed = len(mine)
             hidden = {path for path, *_, skip in found if path in mine and skip != "missing"}
+            self._check_interrupt()
             if hidden:
                 self.repository.hide(self.worktree, self.worktree.ref, hidden)
             self.repository.commit(self.worktree, put, gone)
@@ -256,7 +259,8 @@ class Update:
                 entries[path] = Entry(b"", size, mtime_ns, inode, "", 0, skip)
                 continue
             old = now.get(path)
-            if trusted and old and old.is_as(size, mtime_ns, inode):
+            # A change of mode alone, which makes it readable, is in none of the three.
+            if trusted and old and old.is_as(size, mtime_ns, inode) and old.reason != "unreadable":
                 entries[path] = old
                 continue
             if path in before:
@@ -268,7 +272,7 @@ class Update:
         self._removed = len(gone) if ref == worktree.ref else 0
         # On a branch never seen, what is still to be read is in no view yet, and no less welcome.
         lost = (now.keys() | before.keys()) - entries.keys() - {path for _, path in to_read}
-        hidden = {path for path in lost if path in present or (self.root.top / path).exists()}
+        hidden = {path for path in lost if path in present or os.path.exists(self.root.top / path)}
         if worktree.rules and worktree.rules != self._rules:
             hidden |= named_otherwise(self.repository, worktree, self.root, ref, self._calls)
         if hidden:
@@ -443,8 +447,26 @@ class Update:
         self._meter.tick()
         if self._cancel.is_set():
             raise AutoContextError("cancelled", f"the update of {self.root.path} was cancelled")
+        self._check_there()
         if self._target is not None and current_ref(self.root) != self._target:
             raise _BranchMovedError
+
+    def _check_there(self) -> None:
+        """Without its folder no file would be found, and everything would leave the view."""
+        if not os.path.isdir(self.root.top):
+            raise AutoContextError(
+                "path_missing", f"{self.root.top} was removed or moved while it was indexed", "index it where it is now"
+            )
+
+    @contextmanager
+    def _gone_is_said(self) -> Iterator[None]:
+        """Whatever fails because the folder is gone is told as that."""
+        try:
+            yield
+        except AutoContextError as error:
+            if error.code != "cancelled":
+                self._check_there()
+            raise
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:

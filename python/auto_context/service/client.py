@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 
 from auto_context import __version__, config, paths
 from auto_context.errors import AutoContextError
-from auto_context.service.api import PROTOCOL, release
+from auto_context.service.api import LONGEST_TARGET, PROTOCOL, release
 
 _START_LIMIT_S = 30.0
 _STOP_LIMIT_S = 10.0
@@ -84,11 +84,14 @@ class ServiceClient:
             start: start the service when none runs.
 
         Raises:
-            AutoContextError: what the service answered, or ``service_unreachable``, ``service_failed``,
-                ``service_newer``; ``config_invalid`` when it would not start with the user's settings.
+            AutoContextError: what the service answered, ``bad_request`` for parameters of over a million bytes, or
+                ``service_unreachable``, ``service_failed``, ``service_newer``; ``config_invalid`` when it would not
+                start with the user's settings.
         """
         query = {key: value for key, value in (params or {}).items() if value is not None}
         target = f"{path}?{urlencode(query, errors='surrogateescape')}" if query else path
+        if len(target) > LONGEST_TARGET:
+            raise AutoContextError("bad_request", f"{path}: the request is too long", "ask with fewer words")
         patience = timeout_s + float(query.get("wait_ms", 0)) / 1000
         try:
             self._ensure(start=start)

@@ -36,6 +36,8 @@ class Job:
     error: AutoContextError | None = None
     cancel: threading.Event = field(default_factory=threading.Event)
     changes: int = 0
+    again: bool = False
+    """Whether it was asked for once more while it ran: what changed meanwhile it may have looked at before."""
 
     @property
     def ended(self) -> bool:
@@ -109,6 +111,8 @@ class Jobs:
                 # Later ones come first: they are what somebody looks at now.
                 opened = [*options.get("open_paths", ()), *job.options.get("open_paths", ())]
                 job.options["open_paths"] = list(dict.fromkeys(opened))
+            else:
+                job.again = True
             return True
         if job.state != "queued":
             return False
@@ -192,6 +196,11 @@ class Jobs:
                 lane.pop(0)
 
     def _execute(self, job: Job) -> None:
+        while self._execute_once(job):
+            pass
+
+    def _execute_once(self, job: Job) -> bool:
+        """Whether to do so again."""
         try:
             report = self._run(job)
         except AutoContextError as error:
@@ -205,8 +214,12 @@ class Jobs:
                 self._end(job, "failed", AutoContextError.wrap(error))
         else:
             with self._changed:
+                if job.again and not job.cancel.is_set():
+                    job.again = False
+                    return True
                 job.report = report
                 self._end(job, "done", None)
+        return False
 
     def report_progress(self, job: Job, progress: Progress) -> None:
         """Note how far a job is."""

@@ -22,13 +22,14 @@ import uvicorn
 from auto_context import __version__, config, paths
 from auto_context.engine import Engine
 from auto_context.errors import AutoContextError
-from auto_context.service.api import PROTOCOL
+from auto_context.service.api import LONGEST_TARGET, PROTOCOL
 from auto_context.service.server import Service, create_app
 from auto_context.service.workers import Workers
 
 log = logging.getLogger(__name__)
 
 _LOG_BYTES, _LOG_FILES = 1_000_000, 3
+_HEADERS_BYTES = 1 << 16
 _LOOK_EVERY_S, _LOOK_BUSY_S = 5.0, 1.0
 """How often the service looks after its processes and their memory, and how often while jobs run."""
 _SHUTDOWN_LIMIT_S = 2
@@ -102,6 +103,7 @@ def run(data_dir: Path) -> int:
             log_config=None,
             access_log=False,
             lifespan="off",
+            h11_max_incomplete_event_size=LONGEST_TARGET + _HEADERS_BYTES,
             timeout_graceful_shutdown=_SHUTDOWN_LIMIT_S,
         )
     )

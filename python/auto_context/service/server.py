@@ -7,15 +7,18 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import parse_qsl
 
 import anyio.to_thread
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BaseModel, Field
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -47,6 +50,29 @@ class _Json(JSONResponse):
     def render(self, content: Any) -> bytes:
         """The body."""
         return json.dumps(content, separators=(",", ":")).encode("ascii")
+
+
+class _Request(Request):
+    """A request whose query may name files that are no UTF-8, as `_Json` does in the other direction."""
+
+    @property
+    def query_params(self) -> QueryParams:
+        """The parameters behind the question mark."""
+        query = self.scope["query_string"].decode("latin-1")
+        return QueryParams(parse_qsl(query, keep_blank_values=True, errors="surrogateescape"))
+
+
+class _Route(APIRoute):
+    """A route that gets such requests."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """What answers."""
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            return await handle(_Request(request.scope, request.receive))
+
+        return answer
 
 
 def _absolute(path: str) -> str:
@@ -233,6 +259,7 @@ def create_app(service: Service) -> FastAPI:
     app = FastAPI(
         title="auto-context", version=__version__, docs_url=None, redoc_url=None, default_response_class=_Json
     )
+    app.router.route_class = _Route
     _add_errors(app)
     _add_index_routes(app, service)
     _add_store_routes(app, service)

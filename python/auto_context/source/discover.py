@@ -18,6 +18,7 @@ from auto_context.source.root import Root, is_inside
 from auto_context.source.secrets import is_secret_name
 
 _BATCH = 500
+_LONGEST_LINK = 8_192
 _VCS_FOLDERS = frozenset({".git", ".hg", ".svn", ".jj"})
 
 
@@ -138,7 +139,7 @@ class _Judge:
         folder = path.rpartition("/")[0]
         known = self._repositories.get(folder)
         if known is None:
-            known = os.path.lexists(os.path.join(self._top, folder, ".git")) or self.in_nested_repository(folder)
+            known = _is_repository(os.path.join(self._top, folder)) or self.in_nested_repository(folder)
             self._repositories[folder] = known
         return known
 
@@ -182,7 +183,21 @@ class _Judge:
 
     def _link(self, full: str) -> str:
         """A link's target is indexed under its own name, if it is inside at all. Loops resolve to themselves."""
-        return "symlink" if is_inside(os.path.realpath(full), self._top) else "symlink_outside"
+        real = os.path.realpath(full)
+        return "symlink" if real == self._top or is_inside(real, self._top) else "symlink_outside"
+
+
+def _is_repository(folder: str) -> bool:
+    """Whether git would leave a folder to a repository of its own: its ``.git``, or what that names, has a HEAD."""
+    git_dir = os.path.join(folder, ".git")
+    try:
+        with open(os.open(git_dir, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            target = os.fsdecode(file.read(_LONGEST_LINK)).removeprefix("gitdir:").strip()
+    except IsADirectoryError:
+        target = ".git"
+    except OSError:
+        return False
+    return os.path.lexists(os.path.join(folder, target, "HEAD"))
 
 
 def _names(root: Root) -> Iterator[list[str]]:

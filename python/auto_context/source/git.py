@@ -68,7 +68,10 @@ def run_git(
 def failure(folder: Path, arguments: Sequence[str], stderr: bytes) -> AutoContextError:
     """``git_failed`` with the first line of what git said."""
     said = stderr.decode("utf-8", "replace").strip().split("\n", 1)[0] or "no message"
-    return AutoContextError("git_failed", f"git {' '.join(arguments)} in {folder}: {said}")
+    hint = None
+    if "dubious ownership" in said:
+        hint = f"it belongs to somebody else; if you trust it: git config --global --add safe.directory '{folder}'"
+    return AutoContextError("git_failed", f"git {' '.join(arguments)} in {folder}: {said}", hint)
 
 
 def stream_names(folder: Path, argv: Sequence[str], env: dict[str, str] | None = None) -> Iterator[list[str]]:

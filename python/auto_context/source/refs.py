@@ -11,6 +11,7 @@ from auto_context.source.git import run_git
 from auto_context.source.root import ref_name
 
 _DETACHED = "detached-"
+_BAD_OPTION = 129
 
 
 def existing_refs(folder: Path, labels: Collection[str]) -> set[str]:
@@ -39,10 +40,14 @@ def existing_refs(folder: Path, labels: Collection[str]) -> set[str]:
 def worktree_tops(folder: Path) -> set[str] | None:
     """The folders of a repository's worktrees, existing or not; None where git cannot tell."""
     try:
-        listed = run_git(folder, "worktree", "list", "--porcelain")
+        listed = run_git(folder, "worktree", "list", "--porcelain", "-z")
+        end = "\0"
+        if listed is not None and listed.returncode == _BAD_OPTION:
+            # Before git 2.36, which then cannot tell folders with line feeds in their names.
+            listed, end = run_git(folder, "worktree", "list", "--porcelain"), "\n"
     except AutoContextError:
         return None
     if listed is None or listed.returncode:
         return None
-    lines = os.fsdecode(listed.stdout).splitlines()
+    lines = os.fsdecode(listed.stdout).split(end)
     return {os.path.realpath(line.removeprefix("worktree ")) for line in lines if line.startswith("worktree ")}

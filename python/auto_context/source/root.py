@@ -20,6 +20,7 @@ _OPERATIONS = (
 )
 _OBJECT_NAME = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SHORT = 12
+_REPAIR = "look at its HEAD, which names a branch as in `ref: refs/heads/main`, or clone it again"
 _MARK = "--next-value"
 """rev-parse repeats options it does not know: a separator that keeps folders with line feeds in their names apart."""
 
@@ -66,11 +67,12 @@ def resolve_root(path: Path) -> Root:
     """
     try:
         real = Path(os.path.realpath(path))
-        usable = real.is_dir() and os.access(real, os.R_OK | os.X_OK)
+        usable = os.path.isdir(real) and os.access(real, os.R_OK | os.X_OK)
     except (OSError, ValueError) as error:
         raise AutoContextError("path_missing", f"{str(path)!r} is not a usable path: {error}") from error
     if not usable:
-        why = "cannot be read" if real.is_dir() else "is not a folder" if real.exists() else "does not exist"
+        what = "is not a folder" if os.path.exists(real) else "does not exist"
+        why = "cannot be read" if os.path.isdir(real) else what
         raise AutoContextError("path_missing", f"{path} {why}")
     plain = Root(path=real, top=real, git_dir=None, common_dir=None, prefix="")
     asked = ["--is-bare-repository", "--is-inside-work-tree", "--absolute-git-dir", "--git-common-dir"]
@@ -82,7 +84,10 @@ def resolve_root(path: Path) -> Root:
     values = [value.removesuffix("\n") for value in os.fsdecode(done.stdout).split(_MARK + "\n")]
     if done.returncode:
         if b"not a git repository (or any" in done.stderr:
-            return plain
+            damaged = next((above for above in (real, *real.parents) if os.path.isdir(above / ".git/objects")), None)
+            if damaged is None:
+                return plain
+            raise AutoContextError("git_failed", f"{damaged}/.git is damaged: git finds no repository in it", _REPAIR)
         if len(values) > 1 and "false" in values[1]:
             raise AutoContextError("bare_repository", f"{real} has no work tree")
         raise failure(real, ["rev-parse"], done.stderr)
