@@ -163,7 +163,7 @@ def test_a_service_that_cannot_start_says_why() -> None:
     (settings / "auto-context.toml").write_text("modle = 'x'\n")
     with pytest.raises(AutoContextError) as caught:
         ServiceClient().request("GET", "/version")
-    assert caught.value.code == "service_failed"
+    assert caught.value.code == "config_invalid"
     assert "modle" in caught.value.message
 
 
