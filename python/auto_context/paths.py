@@ -91,6 +91,17 @@ def cannot_write(path: Path, error: OSError) -> AutoContextError:
     )
 
 
+def require_writable(folder: Path) -> None:
+    """Before work whose result goes there: better now than after it.
+
+    Raises:
+        AutoContextError: as ``cannot_write``.
+    """
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise cannot_write(folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
 def _unsafe(path: Path, why: str) -> AutoContextError:
     variable = _variable(path)
     hint = f"remove it, or set {variable} to another folder" if variable else "remove it"

@@ -10,19 +10,27 @@ import shutil
 import sqlite3
 import struct
 import subprocess
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from auto_context import paths
 from auto_context.config import Settings
 from auto_context.engine import Engine
+from auto_context.engine.garbage import DAY_S
 from auto_context.engine.work import LocalWorker
 from auto_context.errors import AutoContextError
+from auto_context.service.client import ServiceClient
+from auto_context.store.records import FORMAT, pack, unpack
+from auto_context.store.sidecar import Sidecar
 from auto_context.types import SearchReply, SearchRequest
-from sandbox import CACHE
-from support import make_shop
+from mounts import fill, make_read_only, mount, with_own_mounts
+from sandbox import CACHE, stop_service
+from shell import command, refused
+from support import index, make_shop
 
 Damage = Callable[[Path], None]
 
@@ -55,9 +63,11 @@ class Copied:
         self.words = self.store / "lexical"
         self._engine: Engine | None = None
 
-    def engine(self, refresh: Callable[[Path, float], None] | None = None) -> Engine:
+    def engine(
+        self, refresh: Callable[[Path, float], None] | None = None, clock: Callable[[], float] = time.time
+    ) -> Engine:
         self.close()
-        self._engine = Engine(self.data, Settings(), self._worker, refresh, CACHE / "models")
+        self._engine = Engine(self.data, Settings(), self._worker, refresh, CACHE / "models", clock)
         return self._engine
 
     def close(self) -> None:
@@ -201,3 +211,135 @@ def test_a_lexical_index_that_turns_out_to_be_damaged_is_made_again(copied: Copi
     assert (reply.legs["lexical"], reply.coverage["lexical"]) == ("ok", 1.0)
     assert "lexical" in reply.hits[0].legs
     assert copied.ask(copied.engine()).legs["lexical"] == "ok"
+
+
+def test_a_store_of_a_newer_version_is_refused_and_left_alone(copied: Copied) -> None:
+    sidecar = Sidecar(copied.store / "sidecar")
+    sidecar.set(b"m", pack(sidecar.meta | {"format": FORMAT + 1}))
+    sidecar.close()
+    size = copied.database.stat().st_size
+    engine = copied.engine()
+    for act in (lambda: copied.ask(engine), lambda: engine.update(copied.shop, force=True)):
+        with pytest.raises(AutoContextError) as caught:
+            act()
+        assert caught.value.code == "store_newer"
+    assert copied.database.stat().st_size == size
+
+
+def test_a_store_of_an_older_version_is_read_and_taken_over(copied: Copied) -> None:
+    sidecar = Sidecar(copied.store / "sidecar")
+    for key, packed in list(sidecar.scan(b"b")):
+        sidecar.set(key, pack(unpack(packed)[:6]))  # without symbols and imports
+    sidecar.meta = {"format": 1, "model": sidecar.meta["model"]}  # without static vectors, and of other words
+    sidecar.save_meta()
+    sidecar.close()
+    engine = copied.engine()
+    assert copied.ask(engine).hits[0].path == "src/uploads.py"
+    report = engine.update(copied.shop)
+    assert (report.pending_chunks, report.embedded_chunks) == (0, 0)
+    assert set(copied.ask(engine).coverage.values()) == {1.0}
+    copied.close()
+    sidecar = Sidecar(copied.store / "sidecar")
+    assert sidecar.meta["format"] == FORMAT
+    sidecar.close()
+
+
+def test_one_damaged_store_keeps_no_other_from_its_upkeep(copied: Copied, tmp_path: Path) -> None:
+    overwrite_header(copied.database)
+    now = [time.time()]
+    other = make_shop(tmp_path / "other")
+    engine = copied.engine(clock=lambda: now[0])
+    engine.update(other)
+    now[0] += 2 * DAY_S
+    engine.collect(60.0)
+    collected = [json.loads(mark.read_text())["collected"] for mark in copied.data.glob("stores/*/use.json")]
+    assert collected == [now[0], now[0]]
+
+
+@with_own_mounts
+def test_an_update_on_a_full_disk_fails_with_a_code_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path / "shop")
+    data = mount(paths.data_dir(), 3_000)
+    filler = fill(data, but=350_000)
+    said = refused("disk_full", "index", str(shop))
+    assert str(data) in said
+    assert "Traceback" not in (paths.log_dir() / "service.err").read_text()
+    refused("disk_full", "index", str(shop))
+    filler.unlink()
+    report = index(ServiceClient(), shop)
+    assert report["pending_chunks"] == 0
+    done = command("search", "RetryPolicy", "--root", str(shop), "--limit", "1")
+    assert done.stdout.startswith("src/uploads.py")
+
+
+@with_own_mounts
+def test_a_disk_that_is_full_is_still_searched(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path / "shop")
+    data = mount(paths.data_dir(), 8_000)
+    client = ServiceClient()
+    before = index(client, shop)
+    filler = fill(data)
+    (shop / "new.py").write_text("def heron():\n    return 'grey'\n" * 200)
+    done = command("search", "RetryPolicy", "--root", str(shop), "--limit", "1")
+    assert done.stdout.startswith("src/uploads.py"), done.stderr
+    refused("disk_full", "index", str(shop))
+    filler.unlink()
+    after = index(client, shop)
+    assert (after["files"], after["pending_chunks"]) == (before["files"] + 1, 0)
+    assert after["embedded_chunks"] < before["embedded_chunks"]
+    assert command("search", "heron", "--root", str(shop), "--limit", "1").stdout.startswith("new.py")
+
+
+@with_own_mounts
+@pytest.mark.parametrize(
+    ("variable", "folder"),
+    [
+        ("AUTO_CONTEXT_DATA_DIR", "data/auto-context"),
+        ("AUTO_CONTEXT_LOG_DIR", "state/auto-context"),
+        ("AUTO_CONTEXT_RUNTIME_DIR", "run"),
+    ],
+)
+def test_a_folder_in_which_nothing_can_be_written_is_named_with_its_variable(
+    variable: str, folder: str, tmp_path: Path
+) -> None:
+    home = mount(tmp_path / "home", 100)
+    make_read_only(home)
+    said = refused("storage_failed", "search", "x", "--root", str(tmp_path), **{variable: str(home / folder)})
+    assert str(home / folder) in said
+    assert f"set {variable} to a folder that is" in said
+
+
+@with_own_mounts
+def test_an_index_that_can_only_be_read_is_said(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path / "shop")
+    data = mount(paths.data_dir(), 8_000)
+    client = ServiceClient()
+    index(client, shop)
+    stop_service()
+    make_read_only(data)
+    for arguments in (["search", "x", "--root", str(shop)], ["index", str(shop)]):
+        said = refused("storage_failed", *arguments)
+        assert str(data) in said
+        assert "rm -r" not in said
+
+
+@with_own_mounts
+def test_a_home_in_which_nothing_can_be_written_needs_one_variable_for_each_folder(tmp_path: Path) -> None:
+    home = mount(tmp_path / "home", 100)
+    make_read_only(home)
+    shop = make_shop(tmp_path / "shop")
+    names = [f"AUTO_CONTEXT_{name}_DIR" for name in ("LOG", "DATA", "CACHE", "RUNTIME", "CONFIG")]
+    variables = dict.fromkeys([*names, *(f"XDG_{name}_HOME" for name in ("DATA", "STATE", "CACHE", "CONFIG"))], "")
+    variables |= {"HOME": str(home), "AUTO_CONTEXT_RUNTIME_DIR": os.environ["AUTO_CONTEXT_RUNTIME_DIR"]}
+    for name in ("LOG", "DATA", "CACHE"):
+        said = refused("storage_failed", "index", str(shop), **variables)
+        assert f"set AUTO_CONTEXT_{name}_DIR to a folder that is" in said
+        variables[f"AUTO_CONTEXT_{name}_DIR"] = str(CACHE if name == "CACHE" else tmp_path / name)
+        if name == "CACHE":
+            # Words are indexed without it. The service has its folders from whoever started it.
+            assert command("search", "RetryPolicy", "--root", str(shop), **variables).stdout.startswith(
+                "src/uploads.py"
+            )
+            assert command("service", "stop", **variables).stdout == "stopped\n"
+    assert command("index", str(shop), **variables).returncode == 0
+    assert command("service", "stop", **variables).stdout == "stopped\n"

@@ -130,7 +130,7 @@ def test_doctor_tells_versions_models_the_service_stores_and_limits(shop: Path, 
 
 
 def test_doctor_tells_what_is_wrong_with_the_settings_and_the_model(tmp_path: Path) -> None:
-    for number, (text, code) in enumerate((("memory_mb = 0", "service_failed"), ('model = "absent"', "model_missing"))):
+    for number, (text, code) in enumerate((("memory_mb = 0", "config_invalid"), ('model = "absent"', "model_missing"))):
         config = tmp_path / str(number) / "config"
         config.mkdir(parents=True)
         (config / "auto-context.toml").write_text(text)
