@@ -12,6 +12,8 @@ Every fault that reaches a person is an ``AutoContextError``: a code, what happe
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -44,6 +46,8 @@ CODES: dict[str, Code] = {
     "worker_down": Code("warn", 2, 503, "search goes on without vectors; `:AutoContext log` has the details"),
     "store_newer": Code("error", 2, 409, "update auto-context: this index was written by a newer version"),
     "store_damaged": Code("error", 2, 500, "move the store's folder away and index again"),
+    "disk_full": Code("error", 2, 507, "make room on that disk: what was done is kept, and the next update goes on"),
+    "storage_failed": Code("error", 2, 500, "make the folder in the message writable, or choose another"),
     "job_missing": Code("info", 2, 404, "the job ended long ago or the service was restarted; look at `status`"),
     "cancelled": Code("info", 2, 409, "start it again: what was done is kept"),
     "service_unreachable": Code("error", 2, 503, "run `auto-context service start` and read the log it names"),
@@ -96,4 +100,21 @@ class AutoContextError(Exception):
         """Any exception as a coded one."""
         if isinstance(error, cls):
             return error
+        if isinstance(error, OSError) and error.errno is not None:
+            of_disk = of_system(error.errno, error.filename)
+            if of_disk is not None:
+                return of_disk
         return cls("internal", f"{type(error).__name__}: {error}")
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_NO_WRITING = (errno.EROFS, errno.EIO)
+
+
+def of_system(number: int, place: object) -> AutoContextError | None:
+    """A fault of the disk under a place by the system's number, None when it is something else."""
+    if number in _NO_ROOM:
+        return AutoContextError("disk_full", f"no room is left on the disk of {place or 'an index'}")
+    if number in _NO_WRITING:
+        return AutoContextError("storage_failed", f"{place or 'a folder'} cannot be used: {os.strerror(number)}")
+    return None

@@ -6,6 +6,7 @@ Each folder can be moved by one environment variable, which tests use to stay ou
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -13,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from auto_context.errors import AutoContextError
+from auto_context.errors import AutoContextError, of_system
 
 _PRIVATE = 0o700
 _SOCKET_PATH_LIMIT = 100
@@ -60,18 +61,61 @@ def private_dir(path: Path) -> Path:
     """Make ``path`` a folder only this user can enter, and return it.
 
     Raises:
-        AutoContextError: ``unsafe_directory`` when it is a link, belongs to someone else or cannot be made.
+        AutoContextError: ``unsafe_directory`` when it is a link, a file or belongs to someone else; ``disk_full`` or
+            ``storage_failed`` when it cannot be made.
     """
     try:
         path.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
         info = path.lstat()
+        if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid():
+            raise _unsafe(path, "it is a link or belongs to another user")
+        if stat.S_IMODE(info.st_mode) != _PRIVATE:
+            path.chmod(_PRIVATE)
     except OSError as error:
-        raise AutoContextError("unsafe_directory", f"cannot use {path}: {error.strerror}") from error
-    if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid():
-        raise AutoContextError("unsafe_directory", f"{path} is a link or belongs to another user")
-    if stat.S_IMODE(info.st_mode) != _PRIVATE:
-        path.chmod(_PRIVATE)
+        raise cannot_write(path, error) from error
     return path
+
+
+def cannot_write(path: Path, error: OSError) -> AutoContextError:
+    """Why nothing can be written at a path, naming the variable that moves its folder."""
+    if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.ELOOP):
+        return _unsafe(path, str(error.strerror))
+    fault = of_system(error.errno or 0, path)
+    if fault is not None and fault.code == "disk_full":
+        return fault
+    variable = _variable(path)
+    return AutoContextError(
+        "storage_failed",
+        f"{path} cannot be written: {error.strerror}",
+        f"make it writable, or set {variable} to a folder that is" if variable else None,
+    )
+
+
+def require_writable(folder: Path) -> None:
+    """Before work whose result goes there: better now than after it.
+
+    Raises:
+        AutoContextError: as ``cannot_write``.
+    """
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise cannot_write(folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
+def _unsafe(path: Path, why: str) -> AutoContextError:
+    variable = _variable(path)
+    hint = f"remove it, or set {variable} to another folder" if variable else "remove it"
+    return AutoContextError("unsafe_directory", f"{path} is not used: {why}", hint)
+
+
+def _variable(path: Path) -> str:
+    """The environment variable that moves the folder which a path is in, "" when it is in none of ours."""
+    folders = (
+        ("AUTO_CONTEXT_DATA_DIR", data_dir), ("AUTO_CONTEXT_CACHE_DIR", cache_dir), ("AUTO_CONTEXT_LOG_DIR", log_dir),
+        ("AUTO_CONTEXT_CONFIG_DIR", config_dir), ("AUTO_CONTEXT_RUNTIME_DIR", _runtime_path),
+    )  # fmt: skip
+    whole = Path(os.path.abspath(path))
+    return next((name for name, folder in folders if whole.is_relative_to(os.path.abspath(folder()))), "")
 
 
 def runtime_dir() -> Path:
@@ -80,8 +124,20 @@ def runtime_dir() -> Path:
     A path too long for a Unix socket moves to the system's temporary folder.
 
     Raises:
-        AutoContextError: ``unsafe_directory`` when the folder belongs to someone else.
+        AutoContextError: ``unsafe_directory`` when the folder belongs to someone else, or even that one is too long;
+            and those of ``private_dir``.
     """
+    path = _runtime_path()
+    if _too_long(path):
+        raise AutoContextError(
+            "unsafe_directory",
+            f"the path of a socket in {path} would be too long",
+            "set AUTO_CONTEXT_RUNTIME_DIR to a folder with a shorter path",
+        )
+    return private_dir(path)
+
+
+def _runtime_path() -> Path:
     override = os.environ.get("AUTO_CONTEXT_RUNTIME_DIR")
     xdg = os.environ.get("XDG_RUNTIME_DIR", "")
     fallback = Path(tempfile.gettempdir()) / f"auto-context-{os.getuid()}"
@@ -91,9 +147,11 @@ def runtime_dir() -> Path:
         path = Path(xdg) / "auto-context"
     else:
         path = fallback
-    if len(os.fsencode(path / ("0" * 16 + ".sock"))) > _SOCKET_PATH_LIMIT:
-        path = fallback
-    return private_dir(path)
+    return fallback if _too_long(path) else path
+
+
+def _too_long(folder: Path) -> bool:
+    return len(os.fsencode(folder / ("0" * 16 + ".sock"))) > _SOCKET_PATH_LIMIT
 
 
 def service_name(data: Path, protocol: int) -> str:

@@ -161,7 +161,7 @@ def test_a_service_that_cannot_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("no folder")
     with pytest.raises(AutoContextError) as caught:
         ServiceClient(tmp_path / "data").request("GET", "/version")
-    assert caught.value.code == "service_failed"
+    assert caught.value.code == "unsafe_directory"
     assert str(tmp_path / "data") in caught.value.message
 
 

@@ -23,6 +23,7 @@ import numpy as np
 from auto_context.embed.environment import cores, has_openvino, native_bf16, processor, version_of
 from auto_context.embed.model import ModelSpec
 from auto_context.errors import AutoContextError
+from auto_context.paths import require_writable
 
 Array = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
@@ -65,11 +66,13 @@ def prepare_steps(spec: ModelSpec, cache_dir: Path, backend: str, precision: str
     """Make what ``load`` needs, yielding about every 50 ms: a measurement, a converted copy. Nothing when it is there.
 
     Raises:
-        AutoContextError: ``config_invalid`` for settings that no backend fulfils, ``model_invalid``.
+        AutoContextError: ``config_invalid`` for settings that no backend fulfils, ``model_invalid``; ``storage_failed``
+            when it could not be kept.
     """
     _check(backend, precision)
     if _ready(spec, cache_dir, backend, precision):
         return
+    require_writable(cache_dir)
     job = _Preparation.of(spec, cache_dir, backend, precision)
     while not job.wait(_POLL_S):
         yield

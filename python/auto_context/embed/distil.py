@@ -35,6 +35,7 @@ from auto_context.embed.static import (
     silent_tokens,
 )
 from auto_context.errors import AutoContextError
+from auto_context.paths import cannot_write, require_writable
 
 if TYPE_CHECKING:
     from auto_context.embed.encoder import Encoder
@@ -72,12 +73,14 @@ def distil_steps(encoder: Encoder, cache_dir: Path, progress: Progress | None = 
         The folder. One that is there and whole already is left as it is.
 
     Raises:
-        AutoContextError: ``model_invalid`` when its tokeniser has nothing to distil, or the folder cannot be written.
+        AutoContextError: ``model_invalid`` when its tokeniser has nothing to distil; ``storage_failed``,
+            ``unsafe_directory`` or ``disk_full`` when the folder cannot be written.
     """
     spec = encoder.spec
     found = ready(spec, cache_dir)
     if found is not None:
         return found
+    require_writable(distilled_folder(spec, cache_dir))
     ids, before, after = vocabulary(spec.folder / TOKENIZER_FILE)
     if not ids:
         raise AutoContextError("model_invalid", f"{spec.folder}/{TOKENIZER_FILE} has no tokens")
@@ -172,9 +175,7 @@ def _write(vectors: Vectors, ids: list[int], spec: ModelSpec, cache_dir: Path) -
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
-        raise AutoContextError(
-            "model_invalid", f"{folder} cannot be written: {error.strerror}", "make room there, or make it writable"
-        ) from error
+        raise cannot_write(folder, error) from error
     return folder
 
 

@@ -225,7 +225,8 @@ class Engine:
         reply = search.run(branch)
         if search.other_model:
             self._query_vectors.forget()
-        self._refresh_behind(resolved, worktree.updated_at, at_once=search.other_model)
+        wordless = repository.lexical.damaged or (worktree.view.chunks > 0 and not repository.lexed)
+        self._refresh_behind(resolved, worktree.updated_at, at_once=search.other_model or wordless)
         return reply
 
     def similar(self, request: SimilarRequest) -> SimilarReply:

@@ -89,6 +89,15 @@ class Repository:
         self.lexical.close()
         self.sidecar.close()
 
+    def mend(self) -> None:
+        """Begin the lexical index again when it was found damaged; the update that calls this fills it."""
+        if self.lexical.damaged:
+            self._lexing.submit(self._begin_lexical_again).result()
+
+    def _begin_lexical_again(self) -> None:
+        self.lexical.reset()
+        self._requeue_lexical()
+
     def _requeue_lexical(self) -> None:
         """The lexical index is empty: everything it held waits for it again."""
         with self.sidecar.transaction():
@@ -96,7 +105,8 @@ class Repository:
                 self.sidecar.delete(key)
             self.sidecar.meta["lexical"] = self.lexical.generation
             self.sidecar.save_meta()
-        self.lexed.clear()
+        with self.lock:
+            self.lexed.clear()
 
     # Views and documents
 

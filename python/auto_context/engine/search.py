@@ -182,7 +182,9 @@ class Search:
 
     def _note_states(self) -> None:
         states, repository = self._states, self._repository
-        if not repository.lexed:
+        if repository.lexical.damaged:
+            states["lexical"] = "down"
+        elif not repository.lexed:
             states["lexical"] = "empty"
         if self._static_query is None and repository.static.model and self._query_has_words():
             states["static"] = "loading"

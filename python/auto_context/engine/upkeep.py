@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -16,6 +17,8 @@ from auto_context.engine.stores import Store, Stores
 from auto_context.engine.views import Worktree
 from auto_context.errors import AutoContextError
 from auto_context.types import Pruned, Vacuumed
+
+log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 600.0
 _COLLECT_EVERY_S = DAY_S
@@ -177,12 +180,22 @@ class Upkeep:
     ) -> Iterator[None]:
         """Collect in one store, and add to what was found there."""
         patience = _ASKED_PATIENCE_S if asked else _BEHIND_PATIENCE_S
+        try:
+            yield from self._collect_in(store, rules, now, found, patience, dry_run=dry_run)
+        except BusyError:
+            found.setdefault(store.identity, Pruned(store.identity, busy=True))
+        except AutoContextError as error:
+            if asked or error.code == "cancelled":
+                raise
+            # The others must not wait for it; whoever uses it is told.
+            log.warning("no garbage is collected: %s", error)
+            self._stores.note_collected(store)
+
+    def _collect_in(
+        self, store: Store, rules: Rules, now: float, found: dict[str, Pruned], patience: float, *, dry_run: bool
+    ) -> Iterator[None]:
         with self._stores.borrow(store) as repository:
-            try:
-                result = yield from Collection(repository, store.identity, rules, now, patience, dry_run=dry_run).run()
-            except BusyError:
-                found.setdefault(store.identity, Pruned(store.identity, busy=True))
-                return
+            result = yield from Collection(repository, store.identity, rules, now, patience, dry_run=dry_run).run()
             if dry_run:
                 # Stricter rules find all that milder ones did.
                 found[store.identity] = result

@@ -24,6 +24,8 @@ from auto_context.service.api import LONGEST_TARGET, PROTOCOL, release
 
 _START_LIMIT_S = 30.0
 _STOP_LIMIT_S = 10.0
+_HANDSHAKE_LIMIT_S = 2.5
+"""A service that lives says its version in a millisecond; it never waits for anything else first."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 0.2
 _FAILED = 400
 
@@ -147,8 +149,8 @@ class ServiceClient:
             self._drop()
             raise
         try:
-            result: dict[str, Any] = json.loads(data)
-        except ValueError as error:
+            result: dict[str, Any] = dict(json.loads(data))
+        except (ValueError, TypeError) as error:
             raise AutoContextError("bad_request", f"the service refused it: {data[:100]!r}") from error
         if answer.status >= _FAILED:
             raise AutoContextError.from_dict(result.get("error", {}))
@@ -186,16 +188,27 @@ class ServiceClient:
         """The version of the service that answers, None when none does.
 
         Raises:
-            AutoContextError: ``service_newer`` when it speaks a protocol we do not know.
+            AutoContextError: ``service_newer`` when it speaks a protocol we do not know, ``service_unreachable`` when
+                it hangs.
         """
         try:
-            answer = self._send("GET", "/version", None, 10.0)
+            answer = self._send("GET", "/version", None, _HANDSHAKE_LIMIT_S)
         except (OSError, http.client.HTTPException, ValueError):
             self._drop()
             return None
+        except AutoContextError as error:
+            raise self._hangs() if error.code == "service_unreachable" else error from None
         if answer.get("protocol") != PROTOCOL:
             raise AutoContextError("service_newer", f"the running service speaks protocol {answer.get('protocol')}")
         return str(answer.get("version", "0"))
+
+    def _hangs(self) -> AutoContextError:
+        try:
+            pid = int(Path(self._socket).with_suffix(".lock").read_text("utf-8"))
+        except (OSError, ValueError):
+            return AutoContextError("service_unreachable", "the service hangs")
+        hint = f"`kill -9 {pid}` ends it: nothing is lost, and the next command starts another"
+        return AutoContextError("service_unreachable", f"the service, process {pid}, hangs", hint)
 
     def _start(self) -> None:
         log_dir = os.path.abspath(paths.private_dir(paths.log_dir()))
@@ -212,7 +225,11 @@ class ServiceClient:
         command = [sys.executable, "-P", "-m", "auto_context.service", "--data-dir", self._data_dir]
 
         def spawn() -> subprocess.Popen[bytes]:
-            with log.open("ab") as output:
+            try:
+                output = log.open("ab")
+            except OSError as error:
+                raise paths.cannot_write(log, error) from error
+            with output:
                 return subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
@@ -227,17 +244,18 @@ class ServiceClient:
 
         def settled() -> bool:
             nonlocal child
-            if self._handshake() is not None or _failed(child):
+            if _failed(child):
                 return True
+            with contextlib.suppress(AutoContextError):  # it listens before it answers; what hangs is said below
+                if self._handshake() is not None:
+                    return True
             if child.poll() == 0:
                 # It met a service that held the lock but answers nobody any more: that one is ending.
                 child = spawn()
             return False
 
         if not self._wait(settled, _START_LIMIT_S) or _failed(child):
-            raise AutoContextError(
-                "service_failed", f"the service did not start: {_last_line(log)}", f"read {log_dir}/service.log"
-            )
+            raise _start_fault(log)
 
     @staticmethod
     def _wait(condition: Any, limit_s: float) -> bool:
@@ -261,9 +279,14 @@ def _failed(child: subprocess.Popen[bytes]) -> bool:
     return child.poll() not in (None, 0)
 
 
-def _last_line(log: Path) -> str:
+def _start_fault(log: Path) -> AutoContextError:
+    """Why a service did not start: its last line says so as JSON, unless it fell over before it could."""
     try:
-        lines = log.read_text("utf-8", "replace").strip().splitlines()
+        line = log.read_text("utf-8", "replace").strip().rpartition("\n")[2]
     except OSError:
-        return "it left no message"
-    return lines[-1] if lines else "it left no message"
+        line = ""
+    try:
+        return AutoContextError.from_dict(json.loads(line))
+    except (ValueError, AttributeError):
+        why = line or "it left no message"
+        return AutoContextError("service_failed", f"the service did not start: {why}", f"read {log}")

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import fcntl
 import gc
+import json
 import logging
 import logging.handlers
 import os
@@ -42,26 +43,32 @@ def acquire(lock: Path) -> IO[str] | None:
 
     The file stays when the process ends: removing it would let two processes lock two files of one name.
     """
-    handle = lock.open("a+", encoding="utf-8")
+    try:
+        handle = lock.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise paths.cannot_write(lock, error) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         handle.close()
         return None
-    handle.truncate(0)
-    handle.write(str(os.getpid()))
-    handle.flush()
+    with contextlib.suppress(OSError):  # it is for a person who looks; a full disk need not keep us
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
     return handle
 
 
 def bind(path: Path) -> socket.socket:
     """A listening socket only this user can open. Call with the lock held: what stands there is stale then."""
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
         listener.bind(str(path))
+    except OSError as error:
+        raise paths.cannot_write(path, error) from error
     finally:
         os.umask(before)
     listener.listen(128)
@@ -72,7 +79,13 @@ def start_log(directory: Path) -> Path:
     """A log that rotates; returns its file."""
     paths.private_dir(directory)
     file = directory / "service.log"
-    handler = logging.handlers.RotatingFileHandler(file, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES, encoding="utf-8")
+    try:
+        handler = logging.handlers.RotatingFileHandler(
+            file, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES, encoding="utf-8"
+        )
+    except OSError as error:
+        raise paths.cannot_write(file, error) from error
+    logging.raiseExceptions = False  # a line that finds no room is lost, no more
     handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     return file
@@ -164,6 +177,9 @@ def main() -> int:
     try:
         paths.require_supported_platform()
         return run(options.data_dir or paths.data_dir())
-    except AutoContextError as error:
-        sys.stderr.write(f"{error}\n")
+    except Exception as fault:
+        log.exception("the service cannot start")
+        error = AutoContextError.wrap(fault)
+        # The last line is for the client that started us.
+        sys.stderr.write(f"{json.dumps(error.to_dict())}\n")
         return error.spec.exit_status

@@ -9,26 +9,36 @@ import contextlib
 import itertools
 import json
 import math
+import os
 import shutil
+import struct
 import threading
 import uuid
+import zlib
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import tantivy
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
+from auto_context.errors import AutoContextError
+from auto_context.store import faults
 from auto_context.store.records import CHUNK_BITS
+
+T = TypeVar("T")
 
 _ANALYZER, _EXACT_ANALYZER = "code_tokens", "whole_names"
 _HEAP_BYTES = 64_000_000
 """Of the writer, which fills it before it writes a segment: 15 MB takes a quarter more time, and hardly less memory."""
 _WRITING_THREADS = 1
 """Two take a third more memory and leave twice as many segments, which every search pays for."""
-_GENERATION_FILE = "generation"
+_GENERATION_FILE, _META_FILE = "generation", "meta.json"
+_FOOTER_MAGIC = 1337
+_CRC_BLOCK = 1 << 20
 _BOOSTS = {"body": 1.0, "symbol": 2.0, "path": 1.0, "names": 1.0}
 _EXACT = ("names",)
 """Fields of whole identifiers, which are not stemmed."""
@@ -55,35 +65,86 @@ class LexicalChunk(NamedTuple):
 
 
 class LexicalIndex:
-    """One repository's BM25 index. One writer, searched from any thread."""
+    """One repository's BM25 index. One writer, searched from any thread; once it is ``damaged`` nothing is found.
+
+    Raises:
+        AutoContextError: ``disk_full`` or ``storage_failed``, from every method that writes.
+    """
 
     def __init__(self, folder: Path, generation: str) -> None:
         self._folder = folder
         self._lock = threading.Lock()
         self._writer: tantivy.IndexWriter | None = None
-        self.rebuilt = not self._usable(generation)
-        if self.rebuilt:
-            shutil.rmtree(folder, ignore_errors=True)
-        self.generation = uuid.uuid4().hex if self.rebuilt else generation
         self._stemmer = _stemmed().build()
+        self.generation = generation
+        self.damaged = False
+        """Whether it is known to be of no use."""
+        self.rebuilt = False
+        """Whether it was found so at first, and is empty therefore."""
         self._terms: dict[str, list[str]] = {}
         self._written = 0
-        self._index = self._open()
+        if self._usable(generation):
+            try:
+                self._index = self._create()
+            except ValueError as error:
+                fault = faults.of_tantivy(folder, error)
+                if fault is not None:  # an index that is whole, on a disk that is full
+                    raise fault from error
+                self.reset()
+        else:
+            self.reset()
+
+    def reset(self) -> None:
+        """Begin again with an empty index of another generation."""
+        with self._lock:
+            self._drop_writer()
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self.generation, self.rebuilt, self.damaged = uuid.uuid4().hex, True, False
+            self._terms, self._written = {}, 0
+            with self._writing():
+                self._index = self._create()
+                (self._folder / _GENERATION_FILE).write_text(self.generation, "utf-8")
 
     def _usable(self, generation: str) -> bool:
-        with contextlib.suppress(OSError, ValueError):
+        """Whether it is the one of this generation, and nothing in it has changed since it was written."""
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
             written = (self._folder / _GENERATION_FILE).read_text("utf-8")
-            return bool(generation) and written == generation and tantivy.Index.exists(str(self._folder))
+            if generation and written == generation:
+                segments = json.loads((self._folder / _META_FILE).read_text("utf-8"))["segments"]
+                names = [str(segment["segment_id"]).replace("-", "") for segment in segments]
+                return all(_whole(file) for name in names for file in self._folder.glob(f"{name}.*"))
         return False
 
-    def _open(self) -> tantivy.Index:
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Faults of writing. What was committed stays."""
         try:
-            return self._create()
-        except ValueError:
-            # Damaged or of another schema: it is derived, so begin again.
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self.rebuilt, self.generation = True, uuid.uuid4().hex
-            return self._create()
+            yield
+        except (OSError, ValueError) as error:
+            self._drop_writer()
+            fault = faults.of_tantivy(self._folder, error)
+            if fault is None:
+                self.damaged = True
+                fault = AutoContextError("storage_failed", f"the words in {self._folder} cannot be written: {error}")
+            raise fault from error
+
+    def _drop_writer(self) -> None:
+        """One that met a fault is of no use any more, and must let its lock go at once."""
+        if self._writer is not None:
+            with contextlib.suppress(ValueError):
+                self._writer.wait_merging_threads()
+            self._writer = None
+
+    def _read(self, look: Callable[[], T], otherwise: T) -> T:
+        """What a look at the index gives, something else where it turns out to be damaged."""
+        try:
+            return look()
+        except BaseException as error:
+            # A fault in native code has a type that cannot be named.
+            if not isinstance(error, ValueError) and type(error).__name__ != "PanicException":
+                raise
+            self.damaged = True
+            return otherwise
 
     def _create(self) -> tantivy.Index:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +158,6 @@ class LexicalIndex:
         index.register_tokenizer(_EXACT_ANALYZER, _split().build())
         index.register_tokenizer(_ANALYZER, _stemmed().build())
         index.config_reader("manual")
-        (self._folder / _GENERATION_FILE).write_text(self.generation, "utf-8")
         return index
 
     def add(
@@ -111,7 +171,7 @@ class LexicalIndex:
             documents: (id, path tokens, chunks); they replace those of the same id.
             replace: ids that may be there already; None for any. To look for one takes time, in every segment.
         """
-        with self._lock:
+        with self._lock, self._writing():
             writer = self._open_writer()
             for doc, path, chunks in documents:
                 if replace is None or doc in replace:
@@ -127,7 +187,7 @@ class LexicalIndex:
 
     def remove(self, documents: Iterable[int]) -> None:
         """Take documents out, by id; missing ones are fine."""
-        with self._lock:
+        with self._lock, self._writing():
             writer = self._open_writer()
             writer.delete_documents_by_query(tantivy.Query.term_set_query(self._index.schema, "doc", [*documents]))
             self._commit(writer)
@@ -182,18 +242,22 @@ class LexicalIndex:
         Returns:
             (document id, chunk position, BM25 score), best first.
         """
-        searcher = self._index.searcher()
-        query = self._query(searcher, tokens, prefix)
-        if query is None:
-            return []
-        return self._rows(searcher, query, limit, offset)
+        # Tokens are word characters only, so the query language sees nothing but terms; the analyzer stems them.
+        plain = self._index.parse_query(" ".join(tokens), list(_BOOSTS), field_boosts=_BOOSTS) if tokens else None
+
+        def look() -> list[tuple[int, int, float]]:
+            searcher = self._index.searcher()
+            query = self._query(searcher, plain, tokens, prefix)
+            return self._rows(searcher, query, limit, offset) if query is not None else []
+
+        return self._read(look, [])
 
     def defining(self, names: Sequence[str], limit: int) -> list[tuple[int, int, float]]:
         """Chunks that define one of some names, given whole; the same rows as ``search``."""
         searcher = self._index.searcher()
         terms = [tantivy.Query.term_query(self._index.schema, "names", name.lower()) for name in names]
         query = tantivy.Query.boolean_query([(tantivy.Occur.Should, term) for term in terms])
-        return self._rows(searcher, query, limit, 0)
+        return self._read(lambda: self._rows(searcher, query, limit, 0), [])
 
     def telling(self, tokens: Sequence[str], limit: int) -> list[str]:
         """The tokens that tell a text apart best, by tf-idf, best first; those of one chunk only are left out.
@@ -207,7 +271,7 @@ class LexicalIndex:
         worth: dict[str, float] = {}
         for token, count in Counter(tokens).items():
             stem = self._stem(token)
-            frequency = searcher.doc_freq("body", stem) if stem else 0
+            frequency = self._read(partial(searcher.doc_freq, "body", stem), 0) if stem else 0
             if frequency > 1:
                 worth[token] = (1 + math.log(count)) * math.log(total / frequency)
         return sorted(worth, key=lambda token: (-worth[token], token))[:limit]
@@ -225,11 +289,11 @@ class LexicalIndex:
             for (score, _), doc, chunk in zip(hits, docs, chunks, strict=True)
         ]
 
-    def _query(self, searcher: tantivy.Searcher, tokens: Sequence[str], prefix: str) -> tantivy.Query | None:
-        parts: list[tantivy.Query] = []
-        if tokens:
-            # Tokens are word characters only, so the query language sees nothing but terms; the analyzer stems them.
-            parts.append(self._index.parse_query(" ".join(tokens), list(_BOOSTS), field_boosts=_BOOSTS))
+    def _query(
+        self, searcher: tantivy.Searcher, plain: tantivy.Query | None, tokens: Sequence[str], prefix: str
+    ) -> tantivy.Query | None:
+        """The words as they are, with what those typed wrongly may have been and how the last may go on."""
+        parts = [plain] if plain is not None else []
         for token in self._strangers(searcher, tokens):
             parts.extend(
                 tantivy.Query.boost_query(
@@ -303,6 +367,24 @@ class LexicalIndex:
     def close(self) -> None:
         """Let the writer's lock go. Everything added is committed already."""
         self.release()
+
+
+def _whole(file: Path) -> bool:
+    """Whether a file of tantivy's is as its checksum says. Native code trusts what it reads.
+
+    At its end is a footer as JSON, then its length and a constant, four bytes each (tantivy's ``directory/footer.rs``).
+    """
+    with file.open("rb") as stream:
+        size = stream.seek(-8, os.SEEK_END) + 8
+        length, magic = struct.unpack("<II", stream.read(8))
+        stream.seek(size - 8 - length)
+        footer = json.loads(stream.read(length))
+        stream.seek(0)
+        left, found = size - 8 - length, 0
+        while left > 0:
+            block = stream.read(min(left, _CRC_BLOCK))
+            found, left = zlib.crc32(block, found), left - len(block)
+    return bool(magic == _FOOTER_MAGIC and footer["crc"] == found)
 
 
 def _stemmed() -> tantivy.TextAnalyzerBuilder:

@@ -36,6 +36,7 @@ from typing import Any
 import diskcache
 
 from auto_context.errors import AutoContextError
+from auto_context.store import faults
 from auto_context.store.records import FORMAT, pack, unpack
 
 _META = b"m"
@@ -89,7 +90,8 @@ class Sidecar:
     """One repository's truth on disk. Thread-safe: diskcache keeps a connection per thread.
 
     Raises:
-        AutoContextError: ``store_newer`` when a newer version wrote it, ``store_damaged`` when it cannot be read.
+        AutoContextError: ``store_newer`` when a newer version wrote it, ``store_damaged`` when it cannot be read; any
+            method may as well find the store damaged, or the disk full or not writable.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -97,6 +99,13 @@ class Sidecar:
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         try:
+            self._open()
+        except (TypeError, ValueError, diskcache.Timeout) as error:
+            raise faults.damaged(folder.parent, error) from error
+
+    def _open(self) -> None:
+        folder = self._folder
+        with self._coded():
             self._cache = diskcache.Cache(
                 str(folder),
                 disk=BytesDisk,
@@ -112,8 +121,6 @@ class Sidecar:
                 sqlite_secure_delete=1,
             )
             meta = self._cache.get(_META)
-        except (sqlite3.Error, TypeError, diskcache.Timeout) as error:
-            raise AutoContextError("store_damaged", f"cannot read the index in {folder}: {error}") from error
         if meta is None:
             self.meta: dict[str, Any] = {"format": FORMAT}
             self.save_meta()
@@ -127,23 +134,54 @@ class Sidecar:
             self.meta["format"] = FORMAT
             self.save_meta()
 
+    def _coded(self) -> AbstractContextManager[None]:
+        return faults.of_sqlite(self._folder.parent)
+
     def save_meta(self) -> None:
         """Write ``meta`` back."""
-        self._cache.set(_META, pack(self.meta))
+        self.set(_META, pack(self.meta))
 
-    def transaction(self) -> AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
         """All writes inside commit together, or none."""
-        context: AbstractContextManager[None] = self._cache.transact(retry=True)
-        return context
+        if getattr(self._local, "writing", False):
+            yield
+            return
+        with self._coded():
+            begun = self._begin()
+            self._local.writing = True
+            try:
+                with contextlib.ExitStack() as stack:
+                    stack.push(begun)
+                    yield
+            finally:
+                self._local.writing = False
+                # A commit that failed may have left it open, and every other writer would wait for it.
+                self._writer().rollback()
+
+    def _begin(self) -> AbstractContextManager[None]:
+        """A transaction that has begun."""
+        while True:
+            context: AbstractContextManager[None] = self._cache.transact()
+            try:
+                context.__enter__()
+            except diskcache.Timeout as error:
+                # To diskcache every fault is one, and asked to try again it would do so for ever.
+                if faults.is_lock(error.__context__):
+                    continue
+                raise error.__context__ or error from None
+            return context
 
     def get(self, key: bytes) -> bytes | None:
         """One value."""
-        value: bytes | None = self._cache.get(key, retry=True)
+        with self._coded():
+            value: bytes | None = self._cache.get(key)
         return value
 
     def set(self, key: bytes, value: bytes) -> None:
         """Write one value."""
-        self._cache.set(key, value, retry=True)
+        with self.transaction():
+            self._cache.set(key, value)
 
     def set_many(self, items: Iterable[tuple[bytes, bytes]]) -> None:
         """Write many in one transaction."""
@@ -163,7 +201,8 @@ class Sidecar:
 
     def delete(self, key: bytes) -> None:
         """Remove one key; a missing one is fine."""
-        self._cache.delete(key, retry=True)
+        with self.transaction():
+            self._cache.delete(key)
 
     def _reader(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -177,17 +216,15 @@ class Sidecar:
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """All (key, value) of a prefix, in key order."""
-        rows = self._reader().execute(
-            "SELECT key, value FROM Cache WHERE key >= ? AND key < ? ORDER BY key", (prefix, _after(prefix))
-        )
-        yield from rows
+        query = "SELECT key, value FROM Cache WHERE key >= ? AND key < ? ORDER BY key"
+        with self._coded():
+            yield from self._reader().execute(query, (prefix, _after(prefix)))
 
     def keys(self, prefix: bytes) -> list[bytes]:
         """All keys of a prefix, without reading their values."""
-        rows = self._reader().execute(
-            "SELECT key FROM Cache WHERE key >= ? AND key < ? ORDER BY key", (prefix, _after(prefix))
-        )
-        return [key for (key,) in rows]
+        query = "SELECT key FROM Cache WHERE key >= ? AND key < ? ORDER BY key"
+        with self._coded():
+            return [key for (key,) in self._reader().execute(query, (prefix, _after(prefix)))]
 
     def get_many(self, keys: list[bytes]) -> dict[bytes, bytes]:
         """The values of the keys that exist."""
@@ -195,29 +232,31 @@ class Sidecar:
 
     def each(self, keys: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
         """(key, value) of the keys that exist, some hundred read at a time."""
-        reader, left = self._reader(), iter(keys)
+        left = iter(keys)
         while part := list(islice(left, _BIND_LIMIT)):
-            marks = ",".join("?" * len(part))
             # Only placeholders are formatted in; the keys are bound.
-            yield from reader.execute(f"SELECT key, value FROM Cache WHERE key IN ({marks}) AND raw = 1", part)  # noqa: S608
+            query = f"SELECT key, value FROM Cache WHERE key IN ({','.join('?' * len(part))}) AND raw = 1"  # noqa: S608
+            with self._coded():
+                yield from self._reader().execute(query, part)
 
     def measure(self, keys: list[bytes]) -> tuple[int, int]:
         """How many of some keys exist, and their bytes with their values'."""
         count = size = 0
-        reader = self._reader()
         for at in range(0, len(keys), _BIND_LIMIT):
             part = keys[at : at + _BIND_LIMIT]
             marks = ",".join("?" * len(part))
             # Only placeholders are formatted in; a length is in the row's header, so no value is read.
             query = f"SELECT COUNT(*), TOTAL(LENGTH(key) + LENGTH(value)) FROM Cache WHERE key IN ({marks}) AND raw = 1"  # noqa: S608
-            found, total = reader.execute(query, part).fetchone()
+            with self._coded():
+                found, total = self._reader().execute(query, part).fetchone()
             count, size = count + found, size + int(total)
         return count, size
 
     def free_bytes(self) -> int:
         """Room in the file that deleted values left, in bytes: what ``vacuum`` would give back."""
-        reader = self._reader()
-        pages, size = (reader.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_size"))
+        with self._coded():
+            reader = self._reader()
+            pages, size = (reader.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_size"))
         return int(pages * size)
 
     def vacuum(self, check: Callable[[], None] = lambda: None) -> bool:

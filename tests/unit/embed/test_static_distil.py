@@ -134,7 +134,7 @@ def test_a_folder_that_cannot_be_written_is_named(encoder: Encoder, tmp_path: Pa
     (tmp_path / "static").write_text("in the way")
     with pytest.raises(AutoContextError) as caught:
         finish(distil_steps(encoder, tmp_path))
-    assert caught.value.code == "model_invalid"
+    assert caught.value.code == "storage_failed"
     assert str(tmp_path / "static") in caught.value.message
 
 
