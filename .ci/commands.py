@@ -102,7 +102,8 @@ def lint() -> int:
 def test(*arguments: str) -> int:
     """The linters, then every test; ends in pytest's closing line. ``arguments`` go to pytest."""
     python = environment.ensure(test=True)
-    variables = {"AUTO_CONTEXT_TEST_NVIM": os.pathsep.join(map(str, tools.neovims()))}
+    neovims = os.pathsep.join(map(str, tools.neovims()))
+    variables = {"AUTO_CONTEXT_TEST_NVIM": neovims, "AUTO_CONTEXT_TEST_GIT": str(tools.git())}
     _prepare(python, MODELS)
     linted = _all(_linters(python))
     if linted:

@@ -20,7 +20,16 @@ from pathlib import Path
 from faults import Failed, run, say
 
 KEYRINGS = ("debian-archive-keyring.pgp", "debian-archive-keyring.gpg")
-SKIP = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/lintian", "usr/lib/*/gconv", "usr/share/bug")
+SKIP = (
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/locale",
+    "usr/share/lintian",
+    "usr/lib/*/gconv",
+    "usr/share/bug",
+    "usr/lib/*/perl*",
+    "usr/share/perl*",
+)
 
 
 @dataclass(frozen=True)

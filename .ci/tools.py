@@ -16,6 +16,8 @@ CACHE = PROJECT / ".cache"
 OLDEST = (0, 10, 4)
 NEOVIM_OLDEST = debian.Tool("nvim", "trixie", ("neovim",), "usr/bin/nvim")
 NEOVIM_NEWEST = debian.Tool("nvim", "sid", ("neovim",), "usr/bin/nvim")
+OLDEST_WITH_REFTABLE = (2, 45)
+GIT = debian.Tool("git", "trixie", ("git",), "usr/bin/git")
 LUACHECK = debian.Tool("luacheck", "trixie", ("lua-check",), "usr/bin/lua5.1")
 
 
@@ -50,6 +52,25 @@ def neovims() -> list[Path]:
     """
     named = _named()
     return named or [debian.unpacked(tool, CACHE, _patchelf) for tool in (NEOVIM_OLDEST, NEOVIM_NEWEST)]
+
+
+def git() -> Path:
+    """A git that knows reftable: the machine's, else Debian's.
+
+    Raises:
+        Failed: it is not there and cannot be fetched.
+    """
+    own = shutil.which("git")
+    found = re.search(r"(\d+)\.(\d+)", run([own, "--version"], code="git_failed")) if own else None
+    if own and found and tuple(map(int, found.groups())) >= OLDEST_WITH_REFTABLE:
+        return Path(own)
+    program = debian.unpacked(GIT, CACHE, _patchelf)
+    # By this name it starts itself, and must find the same libraries.
+    twin = program.parents[1] / "lib/git-core/git"
+    if not twin.is_symlink():
+        twin.unlink()
+        twin.symlink_to("../../bin/git")
+    return program
 
 
 def neovim() -> Path:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from auto_context.engine import Engine, Options
 from auto_context.engine.work import LocalWorker
 from auto_context.types import SearchRequest, UpdateReport
+from support import git
 
 ANSWER_LIMIT_S = 30.0
 """Far above the three seconds that anything may take: the machine of the tests may be busy."""
@@ -27,6 +28,23 @@ def write(folder: Path, files: dict[str, str | bytes]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
     return folder
+
+
+def two_hundred_commits(repo: Path) -> None:
+    """Give an empty repository a branch ``upstream`` with one commit, and two hundred more on ``main``."""
+    write(repo, {f"f{n}.py": f"def old_{n}(): pass\n" for n in range(20)})
+    git(repo, "add", "-A")
+    git(repo, "commit", "-qm", "first")
+    git(repo, "branch", "upstream")
+    # By `git commit` they would take seconds.
+    stream = "".join(
+        f"commit refs/heads/main\ncommitter t <t@example.org> {1_700_000_000 + number} +0000\ndata 5\nstep\n"
+        + ("" if number else "from refs/heads/main^0\n")
+        + f"M 100644 inline f{number % 20}.py\ndata <<END\ndef new_{number}(): pass\nEND\n\n"
+        for number in range(200)
+    )
+    subprocess.run(["git", "-C", str(repo), "fast-import", "--quiet"], input=stream.encode(), check=True)
+    git(repo, "reset", "-q", "--hard")
 
 
 def in_time(work: Callable[[], T], limit_s: float = ANSWER_LIMIT_S) -> T:

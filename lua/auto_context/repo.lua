@@ -5,6 +5,17 @@ local log = require('auto_context.log')
 
 local M = {}
 
+---What stands in a worktree's git folder in the middle of something that ends by itself or by the person.
+---@type table<string, string>
+M.OPERATIONS = {
+  ['rebase-merge'] = 'rebase',
+  ['rebase-apply'] = 'rebase',
+  MERGE_HEAD = 'merge',
+  CHERRY_PICK_HEAD = 'cherry-pick',
+  REVERT_HEAD = 'revert',
+  BISECT_LOG = 'bisect',
+}
+
 ---@class auto_context.Repo
 ---@field root string
 ---@field branch? string ref name, or a short hash when detached; nil until git answered, and without git
@@ -105,6 +116,16 @@ local function read_branch(root, callback)
     end
     git(root, { 'rev-parse', '--short', 'HEAD' }, callback)
   end)
+end
+
+---@param git_dir? string
+---@return string? operation that git is in the middle of
+function M.operation(git_dir)
+  for marker, name in pairs(git_dir and M.OPERATIONS or {}) do
+    if vim.uv.fs_lstat(vim.fs.joinpath(git_dir, marker)) then
+      return name
+    end
+  end
 end
 
 ---Ask git for the branch again.

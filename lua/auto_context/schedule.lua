@@ -15,6 +15,8 @@ local SAVE_MAX_MS = 5000
 ---@field paths table<string, true> saved, not yet sent
 ---@field saves auto_context.Debounce
 ---@field watch? auto_context.Watch
+---@field branch? string the last one that was not in the middle of something
+---@field moved? boolean HEAD moved since the last update
 
 ---@type table<string, auto_context.Tended>
 local tended = {}
@@ -39,19 +41,31 @@ local function send_saves(root)
 end
 
 ---@param root string
-local function check_branch(root)
+---@param moved? boolean HEAD moved, if only to another commit
+local function check_branch(root, moved)
   repo.refresh(root, function(now, before)
-    if not tended[root] or before == nil or now.branch == before then
+    local entry = tended[root]
+    if not entry then
       return
     end
-    vim.api.nvim_exec_autocmds('User', {
-      pattern = 'AutoContextBranch',
-      data = { root = root, branch = now.branch, before = before },
-      modeline = false,
-    })
-    if now.indexed and config.get().auto_update then
+    entry.moved = entry.moved or moved or (before ~= nil and now.branch ~= before)
+    if repo.operation(now.git_dir) then
+      -- A rebase moves HEAD with every commit, and no update runs in its middle: one afterwards.
+      return
+    end
+    local was = entry.branch or before
+    entry.branch = now.branch
+    if was ~= nil and now.branch ~= was then
+      vim.api.nvim_exec_autocmds('User', {
+        pattern = 'AutoContextBranch',
+        data = { root = root, branch = now.branch, before = was },
+        modeline = false,
+      })
+    end
+    if entry.moved and now.indexed and config.get().auto_update then
       index.update(root)
     end
+    entry.moved = false
   end)
 end
 
@@ -119,8 +133,9 @@ function M.tend(root)
   repo.refresh(root, function(now)
     local entry = tended[root]
     if entry and now.git_dir and not entry.watch then
+      entry.branch = now.branch
       entry.watch = watch.start(now.git_dir, function()
-        check_branch(root)
+        check_branch(root, true)
       end)
     end
   end)

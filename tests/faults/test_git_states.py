@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from auto_context.engine import Engine
 from auto_context.errors import AutoContextError
 from auto_context.types import SearchRequest
-from bad_input import found, in_time, update, write
+from bad_input import found, in_time, two_hundred_commits, update, write
 from support import git
 
 HERON, WREN = "def heron():\n    return 1\n", "def wren():\n    return 2\n"
@@ -157,23 +157,51 @@ def test_a_damaged_index_or_head_is_said_and_the_view_stays(engine: Engine, repo
     assert update(engine, repo).changed == 0
 
 
-def _imported(number: int) -> str:
-    """One commit on main, for ``git fast-import``: two hundred by ``git commit`` take seconds."""
-    parent = "" if number else "from refs/heads/main^0\n"
-    return (
-        f"commit refs/heads/main\ncommitter t <t@example.org> {1_700_000_000 + number} +0000\ndata 5\nstep\n{parent}"
-        f"M 100644 inline f{number % 20}.py\ndata <<END\ndef new_{number}(): pass\nEND\n\n"
-    )
+@pytest.fixture
+def reftable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository that keeps its refs in tables, by a git that can: 2.45 or newer."""
+    newest = os.environ.get("AUTO_CONTEXT_TEST_GIT", "")
+    if newest:
+        monkeypatch.setenv("PATH", f"{Path(newest).parent}{os.pathsep}{os.environ['PATH']}")
+        monkeypatch.setenv("GIT_EXEC_PATH", str(Path(newest).parents[1] / "lib/git-core"))
+    version = tuple(int(part) for part in re.findall(r"\d+", git(tmp_path, "--version"))[:2])
+    if version < (2, 45):
+        pytest.skip("reftable needs git 2.45 or newer on PATH, or named by AUTO_CONTEXT_TEST_GIT")
+    git(tmp_path, "init", "-q", "-b", "main", "--ref-format=reftable", "tables")
+    return tmp_path / "tables"
+
+
+def test_a_repository_with_reftable_is_like_any_other(engine: Engine, reftable: Path, tmp_path: Path) -> None:
+    write(reftable, {"bird.py": HERON})
+    assert update(engine, reftable).branch == "main"
+    first = commit(reftable, {})
+    git(reftable, "checkout", "-qb", "side")
+    commit(reftable, {"bird.py": WREN})
+    assert update(engine, reftable).branch == "side"
+    git(reftable, "checkout", "-q", "main")
+    assert found(engine, reftable, "heron") == ["bird.py"]
+    git(reftable, "checkout", "-q", "--detach")
+    assert update(engine, reftable).branch == f"detached-{first[:12]}"
+    git(reftable, "worktree", "add", "-q", str(tmp_path / "other"), "side")
+    assert update(engine, tmp_path / "other").branch == "side"
+    assert found(engine, tmp_path / "other", "wren") == ["bird.py"]
+    engine.prune()
+    assert found(engine, reftable, "heron") == ["bird.py"]
+
+
+def test_a_repository_of_a_newer_git_is_said(engine: Engine, repo: Path) -> None:
+    git(repo, "config", "core.repositoryFormatVersion", "1")
+    git(repo, "config", "extensions.ofTomorrow", "yes")
+    with pytest.raises(AutoContextError) as caught:
+        update(engine, repo)
+    assert caught.value.code == "git_failed"
+    assert "update git" in caught.value.hint
 
 
 def test_two_hundred_commits_are_rebased_with_one_update_at_the_end(
     engine: Engine, repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commit(repo, {f"f{n}.py": f"def old_{n}(): pass\n" for n in range(20)})
-    git(repo, "branch", "upstream")
-    stream = "".join(_imported(number) for number in range(200))
-    subprocess.run(["git", "-C", str(repo), "fast-import", "--quiet"], input=stream.encode(), check=True)
-    git(repo, "reset", "-q", "--hard")
+    two_hundred_commits(repo)
     update(engine, repo)
     git(repo, "checkout", "-q", "upstream")
     commit(repo, {"upstream.py": HERON})

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bad_input import two_hundred_commits, write
 from driving import (
     COUNT_HANDLES,
     OPEN_HANDLES,
@@ -134,6 +135,47 @@ def test_a_branch_switch_is_noticed_and_indexed(child: Child, shop: Path) -> Non
     assert not found_on(child, "main", "pangolin_on_side ", "side.py")
     switch(child, shop, "side", "main")  # a watch on the HEAD file would have died with the first checkout
     assert found_on(child, "side", "pangolin_on_side  ", "side.py")
+
+
+COUNT_UPDATES = """
+    _G.updates = 0
+    local rpc = require('auto_context.rpc')
+    local request = rpc.request
+    rpc.request = function(method, ...)
+      _G.updates = _G.updates + (method == 'update' and 1 or 0)
+      return request(method, ...)
+    end
+"""
+
+
+def test_a_rebase_of_two_hundred_commits_is_followed_by_one_update(
+    start_nvim: StartNeovim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = tmp_path / "repo"
+    git(tmp_path, "init", "-q", "-b", "main", str(repo))
+    two_hundred_commits(repo)
+    git(repo, "checkout", "-q", "upstream")
+    write(repo, {"upstream.py": "def pangolin(): pass\n"})
+    git(repo, "add", "-A")
+    git(repo, "commit", "-qm", "upstream")
+    git(repo, "checkout", "-q", "main")
+    index(repo)
+    child = start_nvim(cwd=repo, width=120, height=30)
+    child.lua(RECORD)
+    assert not found_on(child, "main", "pangolin", "upstream.py")
+    child.wait_for(lambda: child.lua("return require('auto_context.repo').get(...).branch", str(repo)) == "main")
+    child.wait_for(lambda: not child.lua("return require('auto_context.index').any_busy()"))
+    child.lua(COUNT_UPDATES + "_G.seen = {}")
+    monkeypatch.setenv("GIT_SEQUENCE_EDITOR", "sed -i -e '100a break'")
+    git(repo, "rebase", "-q", "-i", "upstream")
+    # HEAD rests in the middle: it is seen, and nothing is done about it.
+    child.wait_for(lambda: child.lua("return require('auto_context.repo').get(...).branch", str(repo)) != "main")
+    git(repo, "rebase", "--continue")
+    child.wait_for(lambda: seen(child, "AutoContextIndexed", branch="main"), timeout_s=60)
+    assert child.lua("return _G.updates") == 1
+    assert seen(child, "AutoContextBranch") == []
+    assert found_on(child, "main", "pangolin ", "upstream.py")
+    clean_log(child)
 
 
 def test_the_timer_updates_unless_nobody_looks(start_nvim: StartNeovim, shop: Path) -> None:

@@ -69,6 +69,8 @@ def failure(folder: Path, arguments: Sequence[str], stderr: bytes) -> AutoContex
     """``git_failed`` with the first line of what git said."""
     said = stderr.decode("utf-8", "replace").strip().split("\n", 1)[0] or "no message"
     hint = None
+    if "unknown repository extension" in said:
+        hint = "this repository is in a format of a newer git (reftable needs 2.45): update git"
     if "dubious ownership" in said:
         hint = f"it belongs to somebody else; if you trust it: git config --global --add safe.directory '{folder}'"
     return AutoContextError("git_failed", f"git {' '.join(arguments)} in {folder}: {said}", hint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from auto_context.errors import AutoContextError
@@ -115,7 +116,7 @@ def _is_ignored(root: Root) -> bool:
 def current_ref(root: Root) -> str:
     """The branch checked out, "detached-" and 12 digits of the commit, or "-" without git.
 
-    Reads one small file; only another way of storing refs (reftable) costs a process.
+    Reads one small file; another way of storing refs (reftable) costs a process or two, once for each change.
 
     Raises:
         AutoContextError: ``git_failed``.
@@ -131,13 +132,26 @@ def current_ref(root: Root) -> str:
         return ref_name(head.removeprefix("ref: "))
     if _OBJECT_NAME.fullmatch(head):
         return f"detached-{head[:_SHORT]}"
-    named = run_git(root.top, "symbolic-ref", "-q", "HEAD")
+    try:
+        tables = os.stat(root.git_dir / "reftable/tables.list")
+    except OSError:
+        return _asked_ref(root.top, None)
+    return _remembered_ref(root.top, (tables.st_mtime_ns, tables.st_ino, tables.st_size))
+
+
+def _asked_ref(top: Path, _: object) -> str:
+    """The ref as git says it."""
+    named = run_git(top, "symbolic-ref", "-q", "HEAD")
     if named is not None and named.returncode == 0:
         return ref_name(os.fsdecode(named.stdout).strip())
-    commit = run_git(root.top, "rev-parse", "--verify", "-q", "HEAD")
+    commit = run_git(top, "rev-parse", "--verify", "-q", "HEAD")
     if commit is None or commit.returncode:
-        raise AutoContextError("git_failed", f"git cannot tell what is checked out in {root.top}")
+        raise AutoContextError("git_failed", f"git cannot tell what is checked out in {top}")
     return f"detached-{commit.stdout.decode('ascii')[:_SHORT]}"
+
+
+_remembered_ref = lru_cache(maxsize=64)(_asked_ref)
+"""By the state of the table of tables, a new file with every change of a ref: an update asks twenty times a second."""
 
 
 def ref_name(ref: str) -> str:
