@@ -11,28 +11,36 @@ import io
 import json
 import os
 import re
+import signal
 import sys
+import threading
 from typing import Any, NoReturn
 
 from auto_context import __version__
 from auto_context.cli import answers, doctor, index, settings, upkeep
 from auto_context.errors import AutoContextError
 
-_INTERRUPTED = 130
+_INTERRUPTED, _TERMINATED = 130, 143
+
+
+class _Terminated(KeyboardInterrupt):
+    """The process was asked to end: whatever undoes an interrupted command does so then as well."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point. Returns the exit status; never raises."""
     _accept_any_text()
     given = sys.argv[1:] if arguments is None else arguments
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         options = _parser().parse_args(given)
         status: int = options.run(options)
         sys.stdout.flush()
     except AutoContextError as error:
         return _fail(error, as_json="--json" in given)
-    except KeyboardInterrupt:
-        return _INTERRUPTED
+    except KeyboardInterrupt as stop:
+        return _TERMINATED if isinstance(stop, _Terminated) else _INTERRUPTED
     except BrokenPipeError:
         # Whoever read us has enough; Python must not complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -40,6 +48,10 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as fault:  # noqa: BLE001 - no traceback reaches a person
         return _fail(AutoContextError.wrap(fault), as_json=getattr(options, "json", False))
     return status
+
+
+def _terminate(*_: object) -> None:
+    raise _Terminated
 
 
 def _accept_any_text() -> None:

@@ -16,6 +16,7 @@ from auto_context.errors import AutoContextError
 from auto_context.service.client import ServiceClient
 
 _POLL_MS = 500
+_CANCEL_LIMIT_S = 2.0
 SEARCHABLE = ("embed", "done")
 """Phases of an update in which everything is searchable by words, names and static vectors."""
 
@@ -129,9 +130,10 @@ def update(
             line.show(progress)
     except KeyboardInterrupt:
         # A second Ctrl-C must not interrupt the cancellation.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         with contextlib.suppress(AutoContextError):
-            client.request("DELETE", f"/jobs/{job}")
+            client.request("DELETE", f"/jobs/{job}", timeout_s=_CANCEL_LIMIT_S, start=False)
         sys.stderr.write("\ncancelled: what was done is kept\n")
         raise
     finally:

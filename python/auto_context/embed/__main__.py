@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
 
 from auto_context import config, paths
-from auto_context.embed.backend import choice, load, prepare_steps
+from auto_context.embed.backend import choice, load, prepare_steps, stop_preparing
 from auto_context.embed.download import fetch_steps
 from auto_context.embed.model import configured_spec
 from auto_context.embed.static import StaticModel, locate_static
 from auto_context.errors import AutoContextError
 
-_INTERRUPTED = 130
+
+class _Stop:
+    """Turns SIGINT and SIGTERM into ``KeyboardInterrupt``, and remembers which: native code may swallow the one."""
+
+    number = 0
+
+    def __init__(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._met)
+
+    def _met(self, number: int, _: object) -> None:
+        self.number = number
+        raise KeyboardInterrupt
 
 
 def main() -> int:
     """Make ready what is not; say what was done. Returns the exit status."""
+    stop = _Stop()
     try:
         sys.stdout.write(prepare(config.load(paths.config_dir()), paths.cache_dir() / "models") + "\n")
-    except KeyboardInterrupt:
-        return _INTERRUPTED
-    except Exception as fault:  # noqa: BLE001 - no traceback reaches a person
+    except (Exception, KeyboardInterrupt) as fault:  # noqa: BLE001 - no traceback reaches a person
+        if stop.number:
+            stop_preparing()
+            sys.stderr.write("\ninterrupted: nothing is left half made; run it again\n")
+            return 128 + stop.number
         error = AutoContextError.wrap(fault)
         sys.stderr.write(f"{error.code}: {error.message} ({error.hint})\n")
         return error.spec.exit_status

@@ -78,6 +78,12 @@ def prepare_steps(spec: ModelSpec, cache_dir: Path, backend: str, precision: str
         yield
 
 
+def stop_preparing() -> None:
+    """End what ``prepare_steps`` began in this process; nobody waits for it any more."""
+    for one in _Preparation.all():
+        one.stop()
+
+
 def load(spec: ModelSpec, cache_dir: Path, backend: str = "auto", precision: str = "auto") -> Backend:
     """The backend for a model, prepared first where needed.
 
@@ -235,6 +241,17 @@ class _Preparation:
             if key not in cls._running:
                 cls._running[key] = cls(key, request)
             return cls._running[key]
+
+    @classmethod
+    def all(cls) -> list[_Preparation]:
+        """All that run."""
+        with cls._lock:
+            return list(cls._running.values())
+
+    def stop(self) -> None:
+        """End it without a result."""
+        self._process.kill()
+        self._process.wait()
 
     def wait(self, seconds: float) -> bool:
         """Whether it has ended.

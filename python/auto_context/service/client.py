@@ -240,6 +240,7 @@ class ServiceClient:
                     env=environment,
                 )
 
+        before = log.stat().st_size if log.exists() else 0
         child = spawn()
 
         def settled() -> bool:
@@ -255,7 +256,7 @@ class ServiceClient:
             return False
 
         if not self._wait(settled, _START_LIMIT_S) or _failed(child):
-            raise _start_fault(log)
+            raise _start_fault(log, before)
 
     @staticmethod
     def _wait(condition: Any, limit_s: float) -> bool:
@@ -279,10 +280,15 @@ def _failed(child: subprocess.Popen[bytes]) -> bool:
     return child.poll() not in (None, 0)
 
 
-def _start_fault(log: Path) -> AutoContextError:
-    """Why a service did not start: its last line says so as JSON, unless it fell over before it could."""
+def _start_fault(log: Path, before: int) -> AutoContextError:
+    """Why a service did not start: its last line says so as JSON, unless it fell over before it could.
+
+    Args:
+        log: what it wrote to.
+        before: bytes that were there already.
+    """
     try:
-        line = log.read_text("utf-8", "replace").strip().rpartition("\n")[2]
+        line = log.read_bytes()[before:].decode("utf-8", "replace").strip().rpartition("\n")[2]
     except OSError:
         line = ""
     try:

@@ -8,6 +8,7 @@ It ends when its input ends, so a service that was killed leaves no orphan.
 from __future__ import annotations
 
 import os
+import signal
 import struct
 import sys
 import threading
@@ -93,6 +94,8 @@ def serve(source: BinaryIO, sink: BinaryIO, settings: config.Settings, cache_dir
 
 def main() -> None:
     """Entry point of the process: ``python -m auto_context.service.worker CONFIG_DIR CACHE_DIR``."""
+    # A signal ends it like a kill: nothing here is to be finished or cleaned up.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     source = os.fdopen(os.dup(0), "rb")
     sink = os.fdopen(os.dup(1), "wb")
     # Whatever a library prints must not land among the frames.
