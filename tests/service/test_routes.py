@@ -23,6 +23,8 @@ ROUTES = {
     ("get", "/version"),
     ("get", "/config"),
     ("get", "/doctor"),
+    ("get", "/stats"),
+    ("get", "/metrics"),
     ("post", "/lease"),
     ("post", "/service/stop"),
 }

@@ -103,6 +103,16 @@ def tags_of(root: Node, language: str, deadline: float) -> Tags:
     return tags
 
 
+def tagged_languages() -> list[str]:
+    """The languages that have a tag query; a file with an underscore is a part of others."""
+    folder = resources.files("auto_context.chunk") / "queries"
+    return sorted(
+        item.name.removesuffix(".scm")
+        for item in folder.iterdir()
+        if item.name[:1] != "_" and item.name.endswith(".scm")
+    )
+
+
 @cache
 def query_of(language: str) -> Query | None:
     """The compiled tag query of a language, None when it has no file."""

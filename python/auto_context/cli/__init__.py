@@ -17,7 +17,7 @@ import threading
 from typing import Any, NoReturn
 
 from auto_context import __version__
-from auto_context.cli import answers, doctor, index, settings, upkeep
+from auto_context.cli import answers, doctor, index, settings, stats, upkeep
 from auto_context.errors import AutoContextError
 
 _INTERRUPTED, _TERMINATED = 130, 143
@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     answers.add_commands(commands)
     upkeep.add_commands(commands)
     doctor.add_commands(commands)
+    stats.add_commands(commands)
     settings.add_commands(commands)
     return parser
 

@@ -6,19 +6,25 @@ import argparse
 import json
 import platform
 import sys
+import time
 from typing import Any
 
 from auto_context import __version__, paths
-from auto_context.cli.index import print_service
+from auto_context.cli.index import folder, print_service
 from auto_context.errors import AutoContextError
 from auto_context.service.client import ServiceClient
 
 _FINGERPRINT = 16
+_FAULTY = 2
+_MARKS = {"ok": "ok     ", "info": "note   ", "warn": "WARNING", "error": "ERROR  "}
 
 
 def add_commands(commands: Any) -> None:
     """Its parser."""
-    doctor = commands.add_parser("doctor", help="versions, models, the service, stores and limits")
+    doctor = commands.add_parser("doctor", help="whether everything works, and what it is made of")
+    doctor.add_argument(
+        "path", type=folder, nargs="?", default=".", metavar="PATH", help="a folder whose index is checked (default: .)"
+    )
     doctor.add_argument("--json", action="store_true")
     doctor.set_defaults(run=_doctor)
 
@@ -35,7 +41,13 @@ def _doctor(options: argparse.Namespace) -> int:
         },
     }
     try:
-        body = {"client": here, **ServiceClient().request("GET", "/doctor")}
+        client = ServiceClient()
+        client.request("GET", "/version")  # which starts the service where none runs
+        began = time.perf_counter()
+        version = client.request("GET", "/version")["version"]
+        round_trip = time.perf_counter() - began
+        body = {"client": here, **client.request("GET", "/doctor", params={"root": options.path})}
+        body["checks"].insert(0, _service_check(version, round_trip))
     except AutoContextError as error:
         # What is known without the service is what helps to find out why there is none.
         if options.json:
@@ -44,22 +56,36 @@ def _doctor(options: argparse.Namespace) -> int:
             _print_here(here)
             sys.stderr.write(f"auto-context: {error.message} ({error.code})\n  {error.hint}\n")
         return error.spec.exit_status
-    faults = [part["error"] for part in (body["model"], body["static"]) if part and "error" in part]
     if options.json:
         print(json.dumps(body))
     else:
         _print_here(here)
         _print_models(body)
         _print_service_and_stores(body)
-        for fault in faults:
-            sys.stderr.write(f"auto-context: {fault['message']} ({fault['code']})\n  {fault['hint']}\n")
-    return AutoContextError.from_dict(faults[0]).spec.exit_status if faults else 0
+        _print_checks(body["checks"])
+    return _FAULTY if any(check["level"] == "error" for check in body["checks"]) else 0
+
+
+def _service_check(version: str, round_trip_s: float) -> dict[str, str]:
+    text = f"version {version}, answers in {round_trip_s * 1000:.1f} ms"
+    if version == __version__:
+        return {"name": "service", "level": "ok", "text": text, "fix": ""}
+    fix = "end it: `auto-context service stop`; the next command starts this version's"
+    return {"name": "service", "level": "warn", "text": f"{text}; this command is {__version__}", "fix": fix}
+
+
+def _print_checks(checks: list[dict[str, str]]) -> None:
+    print()
+    for check in checks:
+        print(f"{_MARKS[check['level']]} {check['name']}: {check['text']}")
+        if check["fix"]:
+            print(f"        {check['fix']}")
 
 
 def _print_here(here: dict[str, Any]) -> None:
     print(f"auto-context {here['version']}, Python {here['python']['version']} ({here['python']['executable']})")
-    for name, folder in here["folders"].items():
-        print(f"  {name:<7}{folder}")
+    for name, path in here["folders"].items():
+        print(f"  {name:<7}{path}")
 
 
 def _print_models(body: dict[str, Any]) -> None:

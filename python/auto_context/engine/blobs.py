@@ -26,6 +26,8 @@ class Blobs:
         self._known: OrderedDict[bytes, Blob] = OrderedDict()
         self.redacting = False
         """Whether contents may hold secrets that nobody is to see."""
+        self.hits = self.misses = 0
+        """Contents that were there when somebody wanted them, and those that were not."""
 
     def __call__(self, key: bytes) -> Blob:
         """One content.
@@ -47,7 +49,10 @@ class Blobs:
         """Have some contents ready, read together. Returns those that were not."""
         read: dict[bytes, Blob] = {}
         with self._lock:
-            wanted = [b"b" + key for key in dict.fromkeys(keys) if key not in self._known]
+            distinct = dict.fromkeys(keys)
+            wanted = [b"b" + key for key in distinct if key not in self._known]
+            self.hits += len(distinct) - len(wanted)
+            self.misses += len(wanted)
         for key, data in self._sidecar.get_many(wanted).items():
             blob = unpack_blob(data)
             read[key[1:]] = blob._replace(text=redact(blob.text)[0]) if self.redacting else blob

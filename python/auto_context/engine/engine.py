@@ -14,8 +14,10 @@ from typing import Any, Literal
 from auto_context import paths
 from auto_context.config import Effective, Settings, narrowed
 from auto_context.engine import views
+from auto_context.engine.checks import checks
 from auto_context.engine.context import Context
 from auto_context.engine.examination import examine
+from auto_context.engine.figures import figures
 from auto_context.engine.query_vectors import QueryVectors
 from auto_context.engine.repository import Repository
 from auto_context.engine.search import Queries, Search
@@ -99,9 +101,48 @@ class Engine:
         """Load what the first search needs, if it is there: the static model."""
         self._static_queries.load()
 
-    def examine(self) -> dict[str, Any]:
-        """Python, packages, models, stores and settings, for a person who wonders."""
-        return examine(self._settings, self._cache_dir, self._stores.folder)
+    def examine(self, root: Path | None = None) -> dict[str, Any]:
+        """Python, packages, models, stores and settings, for a person who wonders, and ``checks`` of them.
+
+        Args:
+            root: a folder whose index is looked at as well.
+        """
+        facts = examine(self._settings, self._cache_dir, self._stores.folder)
+        store = None
+        with contextlib.suppress(AutoContextError):  # of the store: the database is looked at all the same
+            store = self._stores.folder_of(self._root(root).store_identity) if root is not None else None
+        return facts | {"checks": checks(facts, self._settings, self._worker, store, self._stores.folder)}
+
+    def stats(self, root: Path) -> dict[str, Any]:
+        """Figures of a folder's index: its status, coverage of each leg, stale files, branches.
+
+        Raises:
+            AutoContextError: faults of the store and the path; never ``not_indexed``.
+        """
+        status, resolved = self.status(root), self._root(root)
+        repository = self._indexed(resolved)
+        worktree = None if repository is None else repository.worktree(resolved.worktree_identity)
+        return figures(status, repository, worktree)
+
+    def top(self, root: Path) -> str:
+        """The top of the worktree that a folder is in."""
+        return str(self._root(root).top)
+
+    def searched_roots(self) -> list[Path]:
+        """The folders that were asked about since the engine began and have an index, by worktree."""
+        roots = {root.top: root for root in list(self._roots.values())}
+        return [top for top, root in roots.items() if top.is_dir() and self._stores.is_open(root.store_identity)]
+
+    def caches(self) -> dict[str, dict[str, int]]:
+        """How often what was wanted was there: embeddings of queries, contents of candidates."""
+        queries, opened = self._query_vectors, self._stores.opened()
+        return {
+            "queries": {"hits": queries.hits, "misses": queries.misses},
+            "contents": {
+                "hits": sum(one.blob.hits for one in opened),
+                "misses": sum(one.blob.misses for one in opened),
+            },
+        }
 
     def narrowed(self, root: Path) -> Effective:
         """The settings as the repository of a folder narrows them.

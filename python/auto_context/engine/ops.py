@@ -72,6 +72,7 @@ class Operations:
             "embed": self._embed,
             "query": self._query,
             "count": self._count,
+            "grammars": self._grammars,
         }
         if op not in table:
             raise AutoContextError("bad_request", f"the worker has no operation {op!r}")
@@ -134,6 +135,20 @@ class Operations:
                     paths[path] = commits.setdefault((when, subject), len(commits))
             yield
         return {"whole": whole, "commits": [list(commit) for commit in commits], "paths": paths, "counts": counts}
+
+    def _grammars(self) -> Steps:
+        """Load the grammar and the tags of every language that has them: how many do, and why others do not."""
+        from auto_context.chunk.tags import query_of, tagged_languages  # noqa: PLC0415 - native code
+
+        broken: dict[str, str] = {}
+        names = tagged_languages()
+        for name in names:
+            try:
+                query_of(name)
+            except Exception as error:  # noqa: BLE001 - whatever a native library raises is what is asked for
+                broken[name] = str(error).strip().partition("\n")[0] or type(error).__name__
+            yield
+        return {"loaded": len(names) - len(broken), "broken": broken}
 
     def _embed(self, blobs: list[tuple[bytes, list[int]]], paths: list[str]) -> Steps:
         """Vectors for some chunks of packed blobs and for some paths, quantised, in the order asked."""

@@ -23,6 +23,8 @@ class QueryVectors:
         self._lock = threading.Lock()
         self._futures: OrderedDict[str, Future[Result]] = OrderedDict()
         self._threads = ThreadPoolExecutor(2, "auto-context-vectors")
+        self.hits = self.misses = 0
+        """Queries that were embedded already, and those that were not."""
         self.answered = False
         """Whether the model has embedded anything since it was last down."""
 
@@ -31,8 +33,11 @@ class QueryVectors:
         with self._lock:
             future = self._futures.pop(query, None)
             if future is None or (future.done() and future.exception() is not None):
+                self.misses += 1
                 future = self._worker.submit("query", {"text": query}, QUERY)
                 future.add_done_callback(self._note)
+            else:
+                self.hits += 1
             self._futures[query] = future
             while len(self._futures) > _KEPT:
                 _, oldest = self._futures.popitem(last=False)

@@ -497,6 +497,11 @@ class Repository:
         return self.sidecar.bytes_on_disk() + self.lexical.bytes_on_disk()
 
 
+def store_folder(stores: Path, identity: str) -> Path:
+    """Where the store of an identity is, or would be."""
+    return stores / hashlib.blake2b(identity.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
+
+
 def open_repository(stores: Path, identity: str, *, create: bool) -> Repository | None:
     """The repository of an identity (a real path), re-adopted by device and inode when its folder was moved.
 
@@ -505,7 +510,7 @@ def open_repository(stores: Path, identity: str, *, create: bool) -> Repository 
         identity: the real path of the git common directory, or of a folder without git.
         create: make it when there is none.
     """
-    folder = stores / hashlib.blake2b(identity.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
+    folder = store_folder(stores, identity)
     info = os.stat(identity)
     if not folder.exists():
         moved = _moved_store(stores, info)

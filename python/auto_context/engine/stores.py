@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from auto_context.engine.repository import BusyError, Repository, open_repository
+from auto_context.engine.repository import BusyError, Repository, open_repository, store_folder
 from auto_context.errors import AutoContextError
 
 _USE_FILE = "use.json"
@@ -119,6 +119,16 @@ class Stores:
                 if repository.shed() and now - self._noted.get(identity, now) >= _UNUSED_S:
                     del self._open[identity]
                     repository.close()
+
+    def is_open(self, identity: str) -> bool:
+        """Whether a repository is open."""
+        with self._lock:
+            return identity in self._open
+
+    def folder_of(self, identity: str) -> Path | None:
+        """The folder of a repository's store, without opening it; None when it has none."""
+        folder = store_folder(self.folder, identity)
+        return folder if (folder / "sidecar/cache.db").is_file() else None
 
     def opened(self) -> list[Repository]:
         """Those that are open now."""

@@ -17,7 +17,7 @@ from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -27,10 +27,12 @@ from auto_context.config import Effective
 from auto_context.engine import Engine, Options
 from auto_context.engine.pace import Pace
 from auto_context.errors import CODES, AutoContextError
-from auto_context.service import memory
+from auto_context.service import insight, memory
 from auto_context.service.api import LEASE_TTL_S, PROTOCOL
+from auto_context.service.insight import Root
 from auto_context.service.jobs import Job, Jobs
 from auto_context.service.pressure import Minder
+from auto_context.service.statistics import Statistics
 from auto_context.service.workers import Workers
 from auto_context.types import ContextRequest, SearchRequest, SimilarRequest, UpdateReport
 
@@ -75,14 +77,6 @@ class _Route(APIRoute):
         return answer
 
 
-def _absolute(path: str) -> str:
-    # The service stands at "/": a path relative to whoever asks would be another one here.
-    if not os.path.isabs(path):
-        raise ValueError("must be an absolute path")
-    return path
-
-
-Root = Annotated[str, AfterValidator(_absolute)]
 Limit = Annotated[int | None, Query(ge=0, le=200)]
 
 
@@ -155,6 +149,7 @@ class Service:
         self.minder = Minder(self.settings, self.engine, worker, self.pace, clock)
         self.stop: Callable[[], None] = lambda: None
         self.log_file = log_file
+        self.statistics = Statistics(log_file.parent)
         self.clock = clock
         self.started = clock()
         self.started_at = time.time()
@@ -169,8 +164,11 @@ class Service:
         root = Path(job.root)
         options = Options(job.cancel, progress, open_paths=job.options.get("open_paths", ()), pace=self.pace)
         if job.kind == "incremental":
-            return self.engine.update_paths(root, job.options["paths"], options)
-        return self.engine.update(root, force=job.options["force"], confirmed=True, options=options)
+            report = self.engine.update_paths(root, job.options["paths"], options)
+        else:
+            report = self.engine.update(root, force=job.options["force"], confirmed=True, options=options)
+        self.statistics.updated(report, self.engine.top(root))
+        return report
 
     def limit(self, asked: int | None) -> int:
         """Most hits of an answer."""
@@ -264,6 +262,7 @@ def create_app(service: Service) -> FastAPI:
     _add_index_routes(app, service)
     _add_store_routes(app, service)
     _add_service_routes(app, service)
+    insight.add_routes(app, service)
 
     app.add_middleware(_NoteUse, service=service)
     return app
@@ -302,7 +301,9 @@ def _add_index_routes(app: FastAPI, service: Service) -> None:
         request = SearchRequest(
             query, root, limit, path, language, threshold, wait_ms, near=near, per_file=per_file, explain=explain
         )
-        return _Json(service.engine.search(request).to_dict())
+        reply = service.engine.search(request)
+        service.statistics.searched(reply.took_ms)
+        return _Json(reply.to_dict())
 
     @app.get("/similar")
     def similar(
@@ -373,27 +374,6 @@ def _add_service_routes(app: FastAPI, service: Service) -> None:
             "pid": os.getpid(),
             "started_at": service.started_at,
         }
-
-    @app.get("/status")
-    def status(root: Root | None = None) -> dict[str, Any]:
-        """The service, and what is known of a folder."""
-        body: dict[str, Any] = {"service": service.describe(), "repository": None, "job": None}
-        if root is not None:
-            body["repository"] = service.engine.status(Path(root)).to_dict()
-            found = service.jobs.of(service.engine.repository_key(Path(root)))
-            body["job"] = found.to_dict() if found else None
-        return body
-
-    @app.get("/config")
-    def config(root: Root) -> dict[str, Any]:
-        """The settings in effect for a folder, and where each came from."""
-        narrowed = service.engine.narrowed(Path(root))
-        return narrowed.over(service.config).to_dict()
-
-    @app.get("/doctor")
-    def doctor() -> dict[str, Any]:
-        """What this installation is made of and what it takes."""
-        return {"service": service.describe(), **service.engine.examine()}
 
     @app.post("/lease")
     def lease(body: LeaseBody) -> dict[str, str]:

@@ -16,7 +16,9 @@ from auto_context.engine.work import BULK, Result, WorkerState
 from auto_context.service import memory
 from auto_context.service.supervisor import WorkerProcess
 
-_READING = frozenset({"ping", "info", "scan", "probe", "left_out", "history", "hash", "chunk", "derive", "screen"})
+_READING = frozenset(
+    {"ping", "info", "scan", "probe", "left_out", "history", "hash", "chunk", "derive", "grammars", "screen"}
+)
 """Operations that need no transformer."""
 _MOST_READERS = 4
 _CALLS_PER_READER = 3

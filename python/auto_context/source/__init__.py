@@ -3,6 +3,7 @@
 from auto_context.language import language_of
 from auto_context.source.content import Content, Skip, read
 from auto_context.source.discover import Found, check_paths, discover, is_indexable_path, left_out
+from auto_context.source.git import git_version
 from auto_context.source.history import head_commit, is_ancestor, last_commits
 from auto_context.source.redaction import REDACTION, redact
 from auto_context.source.refs import existing_refs, worktree_tops
@@ -18,6 +19,7 @@ __all__ = [
     "current_ref",
     "discover",
     "existing_refs",
+    "git_version",
     "head_commit",
     "is_ancestor",
     "is_indexable_path",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -63,6 +64,16 @@ def run_git(
         return None
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         raise AutoContextError("git_failed", f"git {arguments[0]} in {folder}: {error}") from error
+
+
+def git_version() -> tuple[int, ...]:
+    """The version of git, () when there is none that says it."""
+    try:
+        answer = run_git(Path.cwd(), "--version")
+    except (AutoContextError, OSError):
+        return ()
+    said = re.search(rb"\d+(?:\.\d+)+", answer.stdout) if answer is not None else None
+    return tuple(map(int, said[0].split(b"."))) if said else ()
 
 
 def failure(folder: Path, arguments: Sequence[str], stderr: bytes) -> AutoContextError:

