@@ -38,6 +38,7 @@ M.levels = {
 local hints = {
   not_indexed = 'run `:AutoContext index` there first',
   too_large = 'confirm with `:AutoContext index!`, or open a smaller folder',
+  worker_down = 'search goes on without vectors; `:AutoContext log` has the details',
   service_unreachable = 'see `:AutoContext log`',
   python_missing = "run `make install` in the plugin's folder, or set `python` in setup()",
   host_failed = 'see `:AutoContext log`; any `:AutoContext` tries again',

@@ -43,7 +43,7 @@ CODES: dict[str, Code] = {
     "model_missing": Code("error", 2, 404, "give a folder with the model's files, or a name in the local model cache"),
     "model_invalid": Code("error", 2, 422, "use a model with safetensors weights and its tokenizer.json"),
     "download_failed": Code("warn", 2, 502, "check the network and try again: it continues where it ended"),
-    "worker_down": Code("warn", 2, 503, "search goes on without vectors; `:AutoContext log` has the details"),
+    "worker_down": Code("warn", 2, 503, "search goes on without vectors; `auto-context doctor` and the log say why"),
     "store_newer": Code("error", 2, 409, "update auto-context: this index was written by a newer version"),
     "store_damaged": Code("error", 2, 500, "move the store's folder away and index again"),
     "disk_full": Code("error", 2, 507, "make room on that disk: what was done is kept, and the next update goes on"),

@@ -14,6 +14,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -31,6 +32,9 @@ from mounts import fill, make_read_only, mount, with_own_mounts
 from sandbox import CACHE, stop_service
 from shell import command, refused
 from support import index, make_shop
+
+if TYPE_CHECKING:
+    from harness import StartNeovim
 
 Damage = Callable[[Path], None]
 
@@ -343,3 +347,20 @@ def test_a_home_in_which_nothing_can_be_written_needs_one_variable_for_each_fold
             assert command("service", "stop", **variables).stdout == "stopped\n"
     assert command("index", str(shop), **variables).returncode == 0
     assert command("service", "stop", **variables).stdout == "stopped\n"
+
+
+def test_neovim_shows_what_to_run_and_no_traceback(start_nvim: StartNeovim, tmp_path: Path) -> None:
+    shop = make_shop(tmp_path / "shop")
+    index(ServiceClient(), shop)
+    stop_service()
+    (database,) = paths.data_dir().glob("stores/*/sidecar/cache.db")
+    for file in database.parent.glob("cache.db-*"):
+        file.unlink()
+    overwrite_header(database)
+    child = start_nvim(cwd=shop)
+    child.keys(":AutoContext search RetryPolicy<CR>")
+    child.wait_for(lambda: "cannot be read" in child.text(), timeout_s=60)
+    shown = child.text()
+    assert "run `rm -r" in shown
+    assert f"{database.parents[1].name}`" in shown
+    assert "raceback" not in shown

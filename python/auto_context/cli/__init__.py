@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as fault:  # noqa: BLE001 - no traceback reaches a person
-        return _fail(AutoContextError.wrap(fault), as_json=getattr(options, "json", False))
+        return _fail(AutoContextError.wrap(fault), as_json="--json" in given)
     return status
 
 

@@ -170,6 +170,9 @@ def _print_notes(reply: dict[str, Any]) -> None:
         parts = [f"{leg} {shares[leg]:.0%} of the chunks" for leg in missing if shares.get(leg, 1.0) < 1.0]
         covered = f"; {', '.join(parts)}" if parts else ""
         sys.stderr.write(f"note: {counts(missing)}{covered}\n")
+    if missing.get("vector") == "down":
+        fault = AutoContextError("worker_down", "the transformer does not answer")
+        sys.stderr.write(f"auto-context: {fault.message} ({fault.code})\n  {fault.hint}\n")
     if not reply["hits"]:
         wordless = "" if any(map(str.isalnum, reply.get("query", "x"))) else ": the query has no word to look for"
         sys.stderr.write(f"no hits{wordless}\n")
