@@ -83,7 +83,7 @@ def test_prometheus_reads_every_figure_and_any_name() -> None:
         "embedding": {"ms_per_chunk": 12.5},
     }  # fmt: skip
     text = exposition(service, [repository])
-    root = '{root="a \\"b\\"\\\\\\n\\\\udcff"'
+    root = '{root="a \\"b\\"\\\\\\n\\\\xff"'
     for line in (
         f"auto_context_files{root}}} 1",
         f'auto_context_coverage_ratio{root},leg="vector"}} 0.5',
