@@ -115,6 +115,7 @@ def test_a_missing_interpreter_is_said_in_the_picker(start_nvim: StartNeovim, tm
     open_picker(child, "anything")
     child.wait_for(lambda: "is not an executable" in "".join(rows(child)))
     assert "make install" in "".join(rows(child))
+    assert child.lua("return select(2, require('auto_context.host').python()).code") == "python_missing"
 
 
 def test_the_plug_map_opens_the_picker(child: Child, tmp_path: Path) -> None:

@@ -177,3 +177,16 @@ def test_the_folder_one_stands_in_is_never_importable(tmp_path: Path) -> None:
     code = "from auto_context.service.client import ServiceClient; print(ServiceClient().request('GET', '/version'))"
     done = subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_service_that_falls_over_before_it_can_speak_is_said_with_its_last_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho 'no module named auto_context' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(broken))
+    with pytest.raises(AutoContextError) as caught:
+        ServiceClient().request("GET", "/version")
+    assert caught.value.code == "service_failed"
+    assert "no module named auto_context" in caught.value.message

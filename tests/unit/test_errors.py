@@ -1,8 +1,13 @@
 """The error table and the wire form."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from auto_context.errors import CODES, AutoContextError
+
+TESTS = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -29,3 +34,11 @@ def test_any_exception_can_be_wrapped_and_a_coded_one_stays() -> None:
     coded = AutoContextError("cancelled", "x")
     assert AutoContextError.wrap(coded) is coded
     assert AutoContextError.wrap(ValueError("bad")).message == "ValueError: bad"
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_code_is_produced_by_a_test(code: str) -> None:
+    """A test that meets a fault compares its code, in quotes or as the command line prints it."""
+    named = re.compile(rf"""["'(]{code}["')]""")
+    others = (file for file in TESTS.rglob("test_*.py") if file != Path(__file__))
+    assert any(named.search(file.read_text("utf-8")) for file in others)

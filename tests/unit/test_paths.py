@@ -59,3 +59,11 @@ def test_a_service_has_one_name_for_one_data_folder_and_protocol(tmp_path: Path)
     assert (
         len({paths.service_name(tmp_path, 1), paths.service_name(tmp_path, 2), paths.service_name(Path("/"), 1)}) == 3
     )
+
+
+def test_windows_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "win32")
+    with pytest.raises(AutoContextError) as caught:
+        paths.require_supported_platform()
+    assert caught.value.code == "unsupported_platform"
+    assert "WSL" in caught.value.hint
