@@ -53,44 +53,8 @@ local function index(bang)
   end)
 end
 
----@param status auto_context.Status
----@return string
-local function status_text(status)
-  local known, service = status.repository, status.service
-  local parts = {}
-  if known and known.indexed then
-    local chunks = math.max(1, known.chunks)
-    local precise = known.chunks == 0 and 1 or known.vectors / chunks
-    parts = {
-      known.branch,
-      progress.count(known.files, 'file'),
-      progress.count(known.chunks, 'chunk'),
-      progress.meaning({ static = known.static_vectors / chunks, vector = precise }),
-      known.updated_at > 0 and os.date('updated %m-%d %H:%M', math.floor(known.updated_at)) or nil,
-    }
-  else
-    parts[1] = 'no index here'
-  end
-  if status.job then
-    local running = status.job.state == 'running'
-    parts[#parts + 1] = 'indexing: ' .. (running and progress.text(status.job.progress) or status.job.state)
-  end
-  parts[#parts + 1] = ('worker %s'):format(service.worker)
-  return table.concat(parts, ' · ')
-end
-
 local function status()
-  local root = require('auto_context.repo').of_buffer()
-  require('auto_context.rpc').request('status', { root = root }, function(error, result)
-    if error then
-      say(error)
-    else
-      for _, warning in ipairs(result.repository and result.repository.warnings or {}) do
-        notify.fault(errors.from(warning)) -- one line each
-      end
-      notify.info(status_text(result))
-    end
-  end)
+  require('auto_context.status_window').open(require('auto_context.repo').of_buffer())
 end
 
 local function stop()
@@ -157,7 +121,7 @@ M.subcommands = {
       index(bang)
     end,
   },
-  status = { text = 'say what is indexed and what runs', run = status },
+  status = { text = 'a window that says what is indexed, what runs and what is wrong', run = status },
   stop = { text = 'cancel indexing and end the service and everything this editor runs', run = stop },
   log = { text = "open the plugin's log and the service's", run = log },
 }

@@ -35,7 +35,7 @@ local function plain(value)
 end
 
 ---Ask the remote plugin. `callback` runs exactly once, later, on the main loop, unless the request is cancelled.
----@param method 'search'|'similar'|'context'|'update'|'incremental'|'status'|'job'|'cancel_job'|'stop'
+---@param method 'search'|'similar'|'context'|'update'|'incremental'|'status'|'stats'|'doctor'|'job'|'cancel_job'|'stop'
 ---@param params table
 ---@param callback auto_context.Callback
 ---@return fun() cancel after it the callback never runs

@@ -251,14 +251,13 @@ def test_a_yes_indexes_a_home_directory(
 
 def test_status_index_and_stop_say_what_they_did(child: Child) -> None:
     child.command("AutoContext status")
-    child.wait_for(lambda: "no index here" in child.messages(), timeout_s=60)
+    child.wait_for(lambda: "none: `:AutoContext index` makes it" in child.text(), timeout_s=60)
+    child.keys("q")
     child.command("AutoContext index")
     child.wait_for(lambda: child.blocked or "auto-context: indexed " in child.messages(), timeout_s=120)
     child.command("AutoContext status")
-    child.wait_for(lambda: child.blocked or "meaning 100 %" in child.messages())
-    if child.blocked:
-        child.keys("<CR>")
-        child.wait_for(lambda: not child.blocked)
+    child.wait_for(lambda: "vector 100 %" in child.text())
+    child.keys("<Esc>")
     child.command("AutoContext log")
     assert child.lua("return vim.fn.expand('%:t')").endswith(".log")
     child.command("AutoContext stop")

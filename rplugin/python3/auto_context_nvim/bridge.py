@@ -30,6 +30,8 @@ _ASKS = {
     "similar": ("GET", "/similar", "refine"),
     "context": ("POST", "/context", "refine"),
     "status": ("GET", "/status", "general"),
+    "stats": ("GET", "/stats", "general"),
+    "doctor": ("GET", "/doctor", "general"),
 }
 """Methods that only ask: verb, route and lane."""
 
