@@ -18,9 +18,9 @@ SERVICE: dict[str, Any] = {
 REPOSITORY: dict[str, Any] = {
     "root": "/w", "branch": "main", "indexed": True, "files": 1234, "chunks": 20480, "stale": 2,
     "coverage": {"lexical": 1.0, "path": 1.0, "static": 0.999, "vector": 0.5}, "skipped": {"large": 3},
-    "redacted": {"files": 1, "secrets": 2}, "updated_at": 1.7e9, "embedding": {"updates": 1, "ms_per_chunk": 9.5, "tokens_per_s": 8000},
-    "store": "/s",
-    "store_bytes": 5e6, "warnings": [{"code": "config_invalid", "message": "no model here", "hint": "leave it out"}],
+    "redacted": {"files": 1, "secrets": 2}, "updated_at": 1.7e9,
+    "embedding": {"updates": 1, "ms_per_chunk": 9.5, "tokens_per_s": 8000}, "store": "/s", "store_bytes": 5e6,
+    "warnings": [{"code": "config_invalid", "message": "no model here", "hint": "leave it out"}],
 }  # fmt: skip
 JOB = {
     "state": "running",
