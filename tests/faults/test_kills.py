@@ -27,9 +27,14 @@ QUERIES = ["where is a lock taken so that only one service runs", "VectorIndex",
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python and Lua sources of this project, in a repository of their own."""
+    """Some of the sources of this project, in a repository of their own."""
     folder = tmp_path_factory.mktemp("faults") / "project"
-    for part in ("python", "lua", "rplugin", "plugin"):
+    for part in (
+        *(f"python/auto_context/{name}" for name in ("source", "store", "service")),
+        "lua",
+        "rplugin",
+        "plugin",
+    ):
         listed = subprocess.run(
             ["git", "-C", str(REPOSITORY), "ls-files", "-co", "--exclude-standard", "-z", part],
             capture_output=True,
