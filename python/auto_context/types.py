@@ -262,6 +262,22 @@ class UpdateReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Cleared:
+    """An index that was deleted as a whole, or would be."""
+
+    path: str
+    """The repository: its git folder, or the folder itself without git; the store's folder when it does not tell."""
+    bytes: int
+    """On the disk."""
+    busy: bool = False
+    """It is still there: an update did not end in time."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form of every edge."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Pruned:
     """What went, or would go, of one repository's index."""
 

@@ -17,7 +17,7 @@ from auto_context.cli import answers
 from auto_context.cli.progress import progress_text
 from auto_context.config import Settings
 from auto_context.service.client import ServiceClient
-from support import make_shop, wait_until
+from support import index, make_shop, wait_until
 
 COMMAND = [sys.executable, "-m", "auto_context"]
 # Whoever runs the tests in the background has Ctrl-C ignored, and children inherit that.
@@ -227,6 +227,34 @@ def test_prune_and_vacuum_tell_what_went(shop: Path) -> None:
     assert item["before"] >= item["after"] > 0
     wrong = run("prune", "/usr/bin")
     assert (wrong.returncode, "(not_indexed)" in wrong.stderr) == (2, True)
+
+
+def test_clear_asks_and_deletes_the_index_of_a_folder(tmp_path: Path, shop: Path, client: ServiceClient) -> None:
+    other = make_shop(tmp_path / "other")
+    index(client, other)
+    refused = run("clear", str(other))
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(f"{other}/.git: ")
+    assert "nothing was deleted (cancelled)" in refused.stderr
+    done = run("clear", "--yes", cwd=other / "src")
+    assert (done.returncode, done.stdout.startswith(f"{other}/.git: deleted, ")) == (0, True)
+    assert run("clear", str(other), "--yes").stdout == "nothing is indexed\n"
+    assert run("clear", str(other), "--all").returncode == 2
+    found = run("clear", "--all")
+    assert (found.returncode, f"{shop}/.git: " in found.stderr) == (2, True)
+
+
+def test_clear_cancels_what_is_being_indexed(tmp_path: Path, client: ServiceClient) -> None:
+    folder = tmp_path / "slow"
+    folder.mkdir()
+    for number in range(300):
+        (folder / f"{number}.py").write_text(f"def function_{number}():\n    return {number} * 'some text to embed'\n")
+    job = client.request("POST", "/index/update", body={"root": str(folder)})["job"]
+    wait_until(lambda: client.request("GET", f"/jobs/{job}")["progress"]["phase"] == "embed")
+    (item,) = json.loads(run("clear", str(folder), "--yes", "--json").stdout)["repositories"]
+    assert not item["busy"]
+    assert client.request("GET", f"/jobs/{job}")["state"] == "cancelled"
+    assert not client.request("GET", "/status", params={"root": str(folder)})["repository"]["indexed"]
 
 
 def test_a_reader_that_has_enough_is_no_error(shop: Path) -> None:

@@ -17,6 +17,7 @@ ROUTES = {
     ("post", "/index/incremental"),
     ("post", "/index/prune"),
     ("post", "/index/vacuum"),
+    ("post", "/index/clear"),
     ("get", "/jobs/{number}"),
     ("delete", "/jobs/{number}"),
     ("get", "/status"),

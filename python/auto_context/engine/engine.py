@@ -31,6 +31,7 @@ from auto_context.errors import AutoContextError
 from auto_context.paths import private_dir
 from auto_context.source import Root, current_ref, discover, relative_path, resolve_root
 from auto_context.types import (
+    Cleared,
     ContextReply,
     ContextRequest,
     Pruned,
@@ -415,6 +416,18 @@ class Engine:
             AutoContextError: ``not_indexed``, ``cancelled``, faults of the store and the path.
         """
         return self._upkeep.prune(None if root is None else self._root(root).store_identity, dry_run=dry_run)
+
+    def clear(self, root: Path | None, *, dry_run: bool = False) -> list[Cleared]:
+        """Delete an index with everything in it, also one that cannot be opened.
+
+        Args:
+            root: any folder of the repository; all repositories when None.
+            dry_run: only tell what would go.
+
+        Raises:
+            AutoContextError: ``storage_failed``, faults of the path.
+        """
+        return self._upkeep.clear(None if root is None else self._root(root).store_identity, dry_run=dry_run)
 
     def vacuum(self) -> list[Vacuumed]:
         """Give the room of what was removed back to the disk.

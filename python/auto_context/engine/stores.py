@@ -14,6 +14,7 @@ from typing import Any
 
 from auto_context.engine.repository import BusyError, Repository, open_repository, store_folder
 from auto_context.errors import AutoContextError
+from auto_context.types import Cleared
 
 _USE_FILE = "use.json"
 _NOTE_EVERY_S = 60.0
@@ -163,11 +164,46 @@ class Stores:
                 except BusyError:
                     return False
             with contextlib.suppress(OSError):
-                # Under this name nothing finds it: neither a search nor a repository that moved.
-                store.folder.rename(store.folder.with_suffix(_DEAD))
-                (store.folder.with_suffix(_DEAD) / "identity.json").unlink()
+                _bury(store.folder)
         self.sweep()
         return True
+
+    def clear(self, identity: str | None, patience_s: float, *, dry_run: bool) -> list[Cleared]:
+        """Delete a store, or all of them, whatever state they are in: none is opened for it.
+
+        Args:
+            identity: of one repository; all, those that tell no identity as well, when None.
+            patience_s: how long to wait for an update to end.
+            dry_run: only tell.
+
+        Raises:
+            AutoContextError: ``storage_failed``.
+        """
+        self.sweep()
+        folders = sorted(self.folder.glob("*")) if identity is None else [store_folder(self.folder, identity)]
+        return [self._clear(folder, patience_s, dry_run=dry_run) for folder in folders if folder.is_dir()]
+
+    def _clear(self, folder: Path, patience_s: float, *, dry_run: bool) -> Cleared:
+        identity = str(folder)
+        with contextlib.suppress(OSError, ValueError):
+            identity = str(_read(folder / "identity.json").get("path") or folder)
+        size = Store(folder, identity, 0.0, 0.0).bytes_on_disk()
+        if dry_run:
+            return Cleared(identity, size)
+        with self._lock:
+            repository = self._open.get(identity)
+        try:
+            with repository.alone(patience_s) if repository else contextlib.nullcontext(), self._lock:
+                # Not closed: a search may read it to its end, and its files go with the last who holds it.
+                self._open.pop(identity, None)
+                self._noted.pop(identity, None)
+                _bury(folder)
+        except BusyError:
+            return Cleared(identity, size, busy=True)
+        except OSError as error:
+            raise AutoContextError("storage_failed", f"cannot delete {folder}: {error.strerror}") from error
+        self.sweep()
+        return Cleared(identity, size)
 
     def sweep(self) -> None:
         """Remove what a kill left of stores that were being removed."""
@@ -180,6 +216,17 @@ class Stores:
             for repository in self._open.values():
                 repository.close()
             self._open.clear()
+
+
+def _bury(folder: Path) -> None:
+    """Under its new name nothing finds a store: neither a search nor a repository that moved. ``sweep`` removes it."""
+    if folder.is_symlink():
+        folder.unlink()  # what it leads to is not in the data folder, and not ours
+        return
+    dead = folder.with_suffix(_DEAD)
+    folder.rename(dead)
+    with contextlib.suppress(FileNotFoundError):
+        (dead / "identity.json").unlink()
 
 
 def _read(file: Path) -> dict[str, Any]:

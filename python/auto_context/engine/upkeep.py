@@ -16,7 +16,7 @@ from auto_context.engine.repository import BusyError, Repository
 from auto_context.engine.stores import Store, Stores
 from auto_context.engine.views import Worktree
 from auto_context.errors import AutoContextError
-from auto_context.types import Pruned, Vacuumed
+from auto_context.types import Cleared, Pruned, Vacuumed
 
 log = logging.getLogger(__name__)
 
@@ -121,6 +121,12 @@ class Upkeep:
         with self._lock, contextlib.suppress(BusyError):
             self._drop_work()
             purge(repository, identity, worktree, self._settings, self._clock(), index_anew, self._check)
+
+    def clear(self, identity: str | None, *, dry_run: bool) -> list[Cleared]:
+        """Delete the store of a repository, or all when None."""
+        with self._lock:
+            self._drop_work()
+            return self._stores.clear(identity, _ASKED_PATIENCE_S, dry_run=dry_run)
 
     def vacuum(self) -> list[Vacuumed]:
         """Give free pages back, store by store."""

@@ -171,7 +171,12 @@ class Jobs:
         """Cancel everything and wait a moment for it to stop."""
         with self._changed:
             self._closed = True
-            alive = [job for job in self._jobs.values() if not job.ended]
+        self.cancel_all(None, seconds)
+
+    def cancel_all(self, key: str | None, seconds: float) -> None:
+        """Cancel the jobs of a repository, or all when None, and wait a moment for them to stop."""
+        with self._changed:
+            alive = [job for job in self._jobs.values() if not job.ended and key in (None, job.key)]
         for job in alive:
             self.cancel(job)
         deadline = time.monotonic() + seconds

@@ -34,7 +34,7 @@ from auto_context.service.jobs import Job, Jobs
 from auto_context.service.pressure import Minder
 from auto_context.service.statistics import Statistics
 from auto_context.service.workers import Workers
-from auto_context.types import ContextRequest, SearchRequest, SimilarRequest, UpdateReport
+from auto_context.types import Cleared, ContextRequest, SearchRequest, SimilarRequest, UpdateReport
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +114,13 @@ class PruneBody(BaseModel):
     dry_run: bool = False
 
 
+class ClearBody(BaseModel):
+    """Ask for the deletion of an index; of every index without a root."""
+
+    root: Root | None = None
+    dry_run: bool = False
+
+
 class LeaseBody(BaseModel):
     """Keep the service alive."""
 
@@ -183,6 +190,12 @@ class Service:
     def incremental(self, root: str, paths: list[str]) -> Job:
         """Queue an update of single files."""
         return self.jobs.submit("incremental", root, self.engine.repository_key(Path(root)), {"paths": paths})
+
+    def clear(self, root: Path | None, *, dry_run: bool) -> list[Cleared]:
+        """Delete the index of a folder, or all; what is being indexed there is cancelled first."""
+        if not dry_run:
+            self.jobs.cancel_all(None if root is None else self.engine.repository_key(root), _CLOSE_LIMIT_S)
+        return self.engine.clear(root, dry_run=dry_run)
 
     def collect(self) -> None:
         """Remove a little of what nothing uses any more, unless there is something better to do. Call now and then."""
@@ -356,6 +369,12 @@ def _add_store_routes(app: FastAPI, service: Service) -> None:
         """Remove what nothing uses any more, or tell what would go."""
         root = Path(body.root) if body.root is not None else None
         found = service.engine.prune(root, dry_run=body.dry_run)
+        return {"dry_run": body.dry_run, "repositories": [item.to_dict() for item in found]}
+
+    @app.post("/index/clear")
+    def clear(body: ClearBody) -> dict[str, Any]:
+        """Delete an index, or tell which would go."""
+        found = service.clear(Path(body.root) if body.root is not None else None, dry_run=body.dry_run)
         return {"dry_run": body.dry_run, "repositories": [item.to_dict() for item in found]}
 
     @app.post("/index/vacuum")

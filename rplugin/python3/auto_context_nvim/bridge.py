@@ -36,6 +36,10 @@ _ASKS = {
 """Methods that only ask: verb, route and lane."""
 
 
+_REMOVAL_S = 600.0
+"""How long the removal of indexes may take."""
+
+
 @dataclass(slots=True)
 class _Saves:
     """Saved paths of one root that wait for their turn: one job for all of them."""
@@ -115,6 +119,8 @@ class Bridge:
             return "general", lambda: self._update(request, params)
         if method == "incremental":
             return "general", self._save(request, params)
+        if method == "clear":
+            return "general", lambda: self.request("POST", "/index/clear", body=params, timeout_s=_REMOVAL_S)
         if method == "stop":
             return "general", self._stop
         raise AutoContextError("bad_request", f"unknown method {method!r}")
