@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 export REPO TREES
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench quality quality-history quality-docstrings picture setup clean python
+.PHONY: help install demo test lint trial bench quality quality-history quality-docstrings picture setup clean python
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -24,6 +24,9 @@ test: python ## set up, lint, and run every test on Neovim 0.10.4 and the newest
 
 lint: python ## ruff, mypy, layers, luacheck
 	@$(BOOTSTRAP) lint
+
+trial: python ## install in an empty home as a new user would, then search (ARGS='vim.pack', 'lazy.nvim --lazy DIR')
+	@$(BOOTSTRAP) trial $(ARGS)
 
 bench: python ## time and memory against their bars (REPO=path, else this repository; PEERS=1 others as well, LARGE=1 30,000 files)
 	@$(BOOTSTRAP) bench "$$REPO" $(if $(PEERS),--peers) $(if $(LARGE),--large)

@@ -15,7 +15,7 @@ from environment import PROJECT
 from faults import Failed, say
 
 PYTHON_CODE = ("python", "rplugin", "tests", ".ci")
-LUA_CODE = ("lua", "plugin")
+LUA_CODE = ("lua", "plugin", "build.lua")
 INTERRUPTED = 130
 MODELS = {"AUTO_CONTEXT_CACHE_DIR": str(PROJECT / ".cache/auto-context")}
 """Where tests and measurements have models made ready: one folder for all, and not the user's."""
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status; a fault of set-up is one line."""
     commands: dict[str, Callable[..., int]] = {
         "install": install, "demo": demo, "test": test, "lint": lint, "bench": bench, "quality": quality,
-        "setup": setup, "nvim": nvim,
+        "setup": setup, "nvim": nvim, "trial": trial,
     }  # fmt: skip
     if not arguments or arguments[0] not in commands:
         print(f"setup: usage: bootstrap.py {'|'.join(commands)} [argument]", file=sys.stderr)
@@ -91,6 +91,13 @@ def quality(script: str, *arguments: str) -> int:
     python = environment.ensure(test=True)
     _prepare(python, MODELS)
     return _run([python, PROJECT / "tests/quality" / script, *arguments], MODELS)
+
+
+def trial(*arguments: str) -> int:
+    """Install as a new user would; see ``tests/nvim/new_user.py``."""
+    python = environment.ensure(test=True)
+    script = PROJECT / "tests/nvim/new_user.py"
+    return _run([python, script, "--nvim", tools.neovims()[-1], *(arguments or ["manual"])], {})
 
 
 def lint() -> int:

@@ -59,6 +59,10 @@ end
 
 local function stop()
   local rpc = require('auto_context.rpc')
+  local install = package.loaded['auto_context.install']
+  if install and install.cancel() then
+    return notify.info('the installation ends; what was there before stays in use')
+  end
   require('auto_context.index').cancel_all()
   require('auto_context.schedule').close()
   if host.state() ~= 'running' then
@@ -101,6 +105,25 @@ local function log()
   end
 end
 
+---@param rest string
+---@param bang boolean
+local function install(rest, bang)
+  if rest ~= '' and rest ~= 'gpu' then
+    return say(errors.new('bad_request', ('unknown kind of environment `%s`'):format(rest), 'known: gpu'))
+  end
+  require('auto_context.install').install({ gpu = rest == 'gpu', confirmed = bang })
+end
+
+---@param rest string
+---@param bang boolean
+local function clear(rest, bang)
+  if rest ~= '' and rest ~= 'all' then
+    return say(errors.new('bad_request', ('`clear` knows no `%s`'):format(rest), 'say `clear` or `clear all`'))
+  end
+  local root = rest == '' and require('auto_context.repo').of_buffer() or nil
+  require('auto_context.removal').clear({ root = root, confirmed = bang })
+end
+
 ---@type table<string, auto_context.Subcommand>
 M.subcommands = {
   search = {
@@ -123,6 +146,14 @@ M.subcommands = {
   },
   status = { text = 'a window that says what is indexed, what runs and what is wrong', run = status },
   stop = { text = 'cancel indexing and end the service and everything this editor runs', run = stop },
+  install = { text = 'make the Python environment; `gpu`: for a GPU; with ! without asking', run = install },
+  uninstall = {
+    text = 'remove that environment; with ! without asking',
+    run = function(_, bang)
+      require('auto_context.removal').uninstall({ confirmed = bang })
+    end,
+  },
+  clear = { text = 'delete the index of this repository, or `all`; with ! without asking', run = clear },
   log = { text = "open the plugin's log and the service's", run = log },
 }
 

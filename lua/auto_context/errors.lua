@@ -29,6 +29,7 @@ M.levels = {
   unsafe_directory = 'error',
   unsupported_platform = 'error',
   python_missing = 'error',
+  install_failed = 'error',
   host_failed = 'error',
   internal = 'error',
 }
@@ -40,7 +41,8 @@ local hints = {
   too_large = 'confirm with `:AutoContext index!`, or open a smaller folder',
   worker_down = 'search goes on without vectors; `:AutoContext log` has the details',
   service_unreachable = 'see `:AutoContext log`',
-  python_missing = "run `make install` in the plugin's folder, or set `python` in setup()",
+  python_missing = 'run `:AutoContext install`, or set `python` in setup()',
+  install_failed = 'see `:AutoContext log`',
   host_failed = 'see `:AutoContext log`; any `:AutoContext` tries again',
   internal = 'this is a bug; please report it with `:AutoContext log`',
 }

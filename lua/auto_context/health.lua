@@ -1,7 +1,7 @@
 -- `:checkhealth auto_context`: every part of the installation, each fault with what to do.
 
+local environment = require('auto_context.environment')
 local errors = require('auto_context.errors')
-local host = require('auto_context.host')
 local rpc = require('auto_context.rpc')
 
 local health = vim.health
@@ -77,12 +77,20 @@ end
 ---@return boolean whether there is an interpreter
 local function python()
   health.start('Python')
-  local path, error = host.python()
-  if error then
-    fault(error)
+  local candidates, taken, error = environment.resolve()
+  for _, candidate in ipairs(candidates) do
+    local place = candidate.path and (' (%s)'):format(candidate.path) or ''
+    health.info(('%s%s: %s'):format(candidate.name, place, candidate.taken and 'taken' or candidate.why))
+  end
+  if not taken or error then
+    fault(error or errors.new('python_missing', 'no interpreter'))
     return false
   end
-  health.ok('interpreter ' .. path)
+  health.ok('interpreter ' .. taken.path)
+  local misfit = taken.name == environment.INSTALLED and environment.misfit()
+  if misfit then
+    health.warn('the environment does not fit: ' .. misfit, { 'run `:AutoContext install`' })
+  end
   return true
 end
 

@@ -1,7 +1,7 @@
 -- The remote plugin's process: found, started, watched, restarted after a crash, ended with Neovim.
 -- It is pynvim's own host in the plugin's own virtual environment; the user's python provider is not involved.
 
-local config = require('auto_context.config')
+local environment = require('auto_context.environment')
 local errors = require('auto_context.errors')
 local log = require('auto_context.log')
 local notify = require('auto_context.notify')
@@ -29,40 +29,6 @@ local stderr = { '' }
 ---Called with an error when the process ended unasked; set by `rpc`.
 ---@type fun(error: auto_context.Error)
 M.on_exit = function() end
-
----@return string root of the plugin's own folder
-function M.plugin_root()
-  local source = debug.getinfo(1, 'S').source:sub(2)
-  return vim.fn.fnamemodify(source, ':p:h:h:h')
-end
-
----The interpreter: the option, the environment, the plugin's own .venv, the one in the data folder.
----@return string? path
----@return auto_context.Error? error
-function M.python()
-  for _, named in ipairs({
-    { 'option `python`', config.get().python },
-    { '$AUTO_CONTEXT_PYTHON', vim.env.AUTO_CONTEXT_PYTHON },
-  }) do
-    local path = named[2]
-    if path and path ~= '' then
-      path = vim.fs.normalize(path)
-      if vim.fn.executable(path) == 1 then
-        return path
-      end
-      return nil, errors.new('python_missing', ('%s is not an executable: %s'):format(named[1], path))
-    end
-  end
-  local data = vim.fn.stdpath('data') --[[@as string]]
-  local places = { vim.fs.joinpath(M.plugin_root(), '.venv'), vim.fs.joinpath(data, 'auto_context', 'venv') }
-  for _, place in ipairs(places) do
-    local path = vim.fs.joinpath(place, 'bin', 'python')
-    if vim.fn.executable(path) == 1 then
-      return path
-    end
-  end
-  return nil, errors.new('python_missing', 'no interpreter in ' .. table.concat(places, ' or '))
-end
 
 ---Stderr comes in pieces: the first continues the last line, the last is unfinished (`:h channel-lines`).
 ---@param data string[]
@@ -130,12 +96,12 @@ end
 ---@return integer? channel
 ---@return auto_context.Error? error
 local function start()
-  local python, missing = M.python()
+  local python, missing = environment.python()
   if not python then
     return nil, missing
   end
   stderr = { '' }
-  local plugin = vim.fs.joinpath(M.plugin_root(), 'rplugin', 'python3', 'auto_context_nvim')
+  local plugin = vim.fs.joinpath(environment.plugin_root(), 'rplugin', 'python3', 'auto_context_nvim')
   local ok, id = pcall(vim.fn.jobstart, { python, '-c', BOOT, plugin }, {
     rpc = true,
     env = { PYTHONPATH = '', PYTHONHOME = '', PYTHONSAFEPATH = '1' },

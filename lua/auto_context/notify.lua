@@ -70,6 +70,26 @@ function M.fault(error, opts)
   end)
 end
 
+---How something goes on that takes long: one message that is rewritten, never a prompt.
+---@param id string
+---@param text string
+---@param status 'running'|'success'|'failed'|'cancel'
+function M.progress(id, text, status)
+  vim.schedule(function()
+    text = vim.fn.strcharpart(text, 0, vim.v.echospace - #PREFIX)
+    if vim.fn.has('nvim-0.12') == 1 then
+      local options = { id = 'auto_context.' .. id, kind = 'progress', status = status, title = 'auto-context' }
+      options.source = 'auto_context'
+      vim.api.nvim_echo({ { text } }, false, options)
+    elseif status == 'running' and vim.api.nvim_get_mode().mode:sub(1, 1) == 'n' then
+      vim.api.nvim_echo({ { PREFIX .. text } }, false, {})
+    end
+    if status ~= 'running' then
+      vim.cmd.redraw() -- what is said next would stand below it, and wait for a key
+    end
+  end)
+end
+
 ---Forget what was shown, so that the next fault is said again: called when a person starts something anew.
 function M.forget()
   shown = {}

@@ -34,8 +34,11 @@ local function plain(value)
   return value
 end
 
+---@alias auto_context.Method
+---| 'search'|'similar'|'context'|'update'|'incremental'|'clear'|'status'|'stats'|'doctor'|'job'|'cancel_job'|'stop'
+
 ---Ask the remote plugin. `callback` runs exactly once, later, on the main loop, unless the request is cancelled.
----@param method 'search'|'similar'|'context'|'update'|'incremental'|'status'|'stats'|'doctor'|'job'|'cancel_job'|'stop'
+---@param method auto_context.Method
 ---@param params table
 ---@param callback auto_context.Callback
 ---@return fun() cancel after it the callback never runs

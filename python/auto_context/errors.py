@@ -55,7 +55,8 @@ CODES: dict[str, Code] = {
     "service_newer": Code("error", 2, 409, "update this client: a newer service is running"),
     "unsafe_directory": Code("error", 2, 500, "remove the folder in the message, or set AUTO_CONTEXT_RUNTIME_DIR"),
     "unsupported_platform": Code("error", 2, 501, "use Linux or macOS (on Windows: WSL)"),
-    "python_missing": Code("error", 2, 500, "run `make install` in the plugin's folder, or set `python` in setup()"),
+    "python_missing": Code("error", 2, 500, "run `:AutoContext install` in Neovim, or set `python` in setup()"),
+    "install_failed": Code("error", 2, 500, "`:AutoContext log` has all of it; what worked before still does"),
     "host_failed": Code("error", 2, 500, "`:AutoContext log` shows why; `:AutoContext index` tries again"),
     "internal": Code("error", 2, 500, "this is a bug; please report it with the log"),
 }

@@ -105,6 +105,7 @@ class Child:
         commands: Ex commands run before plugins are loaded (``--cmd``).
         env: environment variables on top of this process's.
         plugin: whether the project is on 'runtimepath'.
+        enter: whether to wait until it has entered, which a plugin manager may hold up.
         clean: ``--clean``; else the user's own configuration is read (from ``$XDG_CONFIG_HOME``).
     """
 
@@ -120,6 +121,7 @@ class Child:
         env: Mapping[str, str] | None = None,
         plugin: bool = True,
         clean: bool = True,
+        enter: bool = True,
     ) -> None:
         self.screen = Screen(width, height)
         self.notifications: list[tuple[str, list[Any]]] = []
@@ -138,7 +140,8 @@ class Child:
         # Neovim waits for this before it reads its start-up files, as it waits for a terminal.
         self._ask(REQUEST_LIMIT_S, "nvim_ui_attach", width, height, {"rgb": True, "ext_linegrid": True})
         self.pid: int = self.request("nvim_eval", "getpid()")
-        self.wait_for(lambda: self.request("nvim_eval", "v:vim_did_enter") == 1)
+        if enter:
+            self.wait_for(lambda: self.request("nvim_eval", "v:vim_did_enter") == 1)
 
     def __enter__(self) -> Self:
         return self

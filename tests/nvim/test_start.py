@@ -60,9 +60,11 @@ def test_completion(child: Child) -> None:
         found: list[str] = child.lua("return vim.fn.getcompletion(..., 'cmdline')", line)
         return found
 
-    assert complete("AutoContext ") == ["index", "log", "search", "similar", "status", "stop"]
+    assert complete("AutoContext ") == [
+        "clear", "index", "install", "log", "search", "similar", "status", "stop", "uninstall",
+    ]  # fmt: skip
     assert complete("AutoContext st") == ["status", "stop"]
-    assert complete("AutoContext! i") == ["index"]
+    assert complete("AutoContext! in") == ["index", "install"]
     assert complete("AutoContext search so") == []
 
 
@@ -114,8 +116,8 @@ def test_a_missing_interpreter_is_said_in_the_picker(start_nvim: StartNeovim, tm
     child = start_nvim(cwd=tmp_path, env={"AUTO_CONTEXT_PYTHON": str(tmp_path / "nowhere")})
     open_picker(child, "anything")
     child.wait_for(lambda: "is not an executable" in "".join(rows(child)))
-    assert "make install" in "".join(rows(child))
-    assert child.lua("return select(2, require('auto_context.host').python()).code") == "python_missing"
+    assert ":AutoContext install" in "".join(rows(child))
+    assert child.lua("return select(2, require('auto_context.environment').python()).code") == "python_missing"
 
 
 def test_the_plug_map_opens_the_picker(child: Child, tmp_path: Path) -> None:

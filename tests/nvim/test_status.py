@@ -97,7 +97,7 @@ def test_a_fault_is_said_in_the_window(start_nvim: StartNeovim, tmp_path: Path) 
     child = start_nvim(cwd=tmp_path, env={"AUTO_CONTEXT_PYTHON": str(tmp_path / "nowhere")})
     child.command("AutoContext status")
     child.wait_for(lambda: "is not an executable" in child.text())
-    assert "make install" in child.text()
+    assert ":AutoContext install" in child.text()
 
 
 def report(child: Child) -> str:
@@ -128,5 +128,7 @@ def test_health_says_what_to_do_about_a_missing_interpreter(start_nvim: StartNeo
     child = start_nvim(cwd=tmp_path, env={"AUTO_CONTEXT_PYTHON": str(tmp_path / "nowhere")})
     text = report(child)
     assert "(python_missing)" in text
-    assert "make install" in text
+    assert ":AutoContext install" in text
+    assert f"$AUTO_CONTEXT_PYTHON ({tmp_path}/nowhere): not an executable" in text
+    assert "`:AutoContext install` (" in text
     assert "service 0." not in text
