@@ -58,6 +58,11 @@ class Home:
         self.folder = Path(os.environ["XDG_DATA_HOME"]) / "nvim/auto-context"
         self.link = self.folder / "venv"
         self._start, self._cwd = start, folder
+        # The plugin as it is cloned: without the environment that its developers have in it.
+        self.plugin = folder / "cloned"
+        self.plugin.mkdir()
+        for name in ("build.lua", "lua", "plugin", "pyproject.toml", "python", "rplugin"):
+            (self.plugin / name).symlink_to(REPOSITORY / name)
         for name, text in {"python": PYTHON, "uv": UV, "make": MAKE, "packages": PACKAGES}.items():
             (self.fakes / name).write_text(text)
             (self.fakes / name).chmod(0o755)
@@ -75,7 +80,8 @@ class Home:
         return {"PATH": str(self.path), "FAKES": str(self.fakes), "AUTO_CONTEXT_PYTHON": "", "VIRTUAL_ENV": ""}
 
     def neovim(self, **options: Any) -> Child:
-        child = self._start(cwd=self._cwd, env=self.variables(), width=120, **options)
+        found = {"plugin": False, "commands": (f"let &runtimepath = '{self.plugin}'.','.&runtimepath",)}
+        child = self._start(cwd=self._cwd, env=self.variables(), width=120, **found | options)
         child.lua("""
             _G.events = {}
             vim.api.nvim_create_autocmd('User', {
@@ -151,8 +157,8 @@ def test_a_yes_makes_an_environment_by_uv_and_switches_to_it(home: Home) -> None
     made, packages, check, models, stop, clean = home.calls()
     (name,) = home.environments()
     assert made == f"uv venv --no-project --python >=3.11 {home.folder / name}"
-    constraints = REPOSITORY / "python/constraints.txt"
-    assert f"-c {constraints} -b {constraints} --torch-backend=cpu -e {REPOSITORY}" in packages
+    constraints = home.plugin / "python/constraints.txt"
+    assert f"-c {constraints} -b {constraints} --torch-backend=cpu -e {home.plugin}" in packages
     assert "import auto_context, pynvim, torch" in check
     assert models.endswith("-m auto_context.embed")
     assert stop.endswith("-m auto_context service stop")
@@ -160,7 +166,7 @@ def test_a_yes_makes_an_environment_by_uv_and_switches_to_it(home: Home) -> None
     assert os.readlink(home.link) == name
     stamp = json.loads((home.link / "auto-context.json").read_text())
     assert stamp["python"] == "3.11.2"
-    assert stamp["root"] == str(REPOSITORY)
+    assert stamp["root"] == str(home.plugin)
     assert [event["step"] for event in child.lua("return _G.events")] == [1, 2, 3, 3]
     assert "installed in" in child.messages()
     found = child.lua("return { require('auto_context.environment').python() }")
@@ -373,7 +379,7 @@ def test_uninstall_asks_and_removes_what_was_installed_and_nothing_else(home: Ho
 
 
 def run_build(home: Home, binary: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    command = [str(binary), "--headless", "--clean", "-c", f"luafile {REPOSITORY}/build.lua", "-c", "qa!"]
+    command = [str(binary), "--headless", "--clean", "-c", f"luafile {home.plugin}/build.lua", "-c", "qa!"]
     environment = {**os.environ, **home.variables(), **more}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
@@ -396,7 +402,7 @@ def test_building_leaves_an_environment_of_ones_own_alone(home: Home, nvim_binar
 def test_building_asks_where_there_is_somebody_to_ask(home: Home) -> None:
     home.has("uv")
     child = home.neovim()
-    child.keys(f":luafile {REPOSITORY}/build.lua<CR>")
+    child.keys(f":luafile {home.plugin}/build.lua<CR>")
     child.wait_for(lambda: "to download" in child.text())
     child.keys("1<CR>")
     child.wait_for(lambda: last_event(child).get("ended"))
@@ -405,7 +411,7 @@ def test_building_asks_where_there_is_somebody_to_ask(home: Home) -> None:
     stamp = json.loads(file.read_text())
     file.write_text(json.dumps({**stamp, "pins": "old", "gpu": True}))
     child.lua("_G.events = {}")
-    child.command(f"luafile {REPOSITORY}/build.lua")  # an update: it was agreed to before
+    child.command(f"luafile {home.plugin}/build.lua")  # an update: it was agreed to before
     child.wait_for(lambda: last_event(child).get("ended"))
     wait_until(home.settled)
     interpreter = str(home.link.resolve() / "bin/python")
