@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -119,3 +120,10 @@ def of_system(number: int, place: object) -> AutoContextError | None:
     if number in _NO_WRITING:
         return AutoContextError("storage_failed", f"{place or 'a folder'} cannot be used: {os.strerror(number)}")
     return None
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """The one of some words that was most likely meant, "" when none is near."""
+    import difflib  # noqa: PLC0415 - only for who made a mistake
+
+    return next(iter(difflib.get_close_matches(word, list(words), n=1)), "")

@@ -6,7 +6,6 @@ Imports nothing heavy: a warm search is mostly Python's own start.
 from __future__ import annotations
 
 import argparse
-import difflib
 import io
 import json
 import os
@@ -18,7 +17,7 @@ from typing import Any, NoReturn
 
 from auto_context import __version__
 from auto_context.cli import answers, doctor, index, settings, stats, upkeep
-from auto_context.errors import AutoContextError
+from auto_context.errors import AutoContextError, nearest
 
 _INTERRUPTED, _TERMINATED = 130, 143
 
@@ -76,11 +75,11 @@ class _Parser(argparse.ArgumentParser):
         """Raise ``bad_request``, after the usage."""
         self.print_usage(sys.stderr)
         wrong = re.search(r"unrecognized arguments: (-\S+)|invalid choice: '([^']*)'", message)
-        near = []
+        near = ""
         if wrong:
             right = self.format_help() if wrong[1] else message.partition("choose from")[2]
-            near = difflib.get_close_matches(wrong[1] or wrong[2], re.findall(r"[\w-]+", right), n=1)
-        raise AutoContextError("bad_request", message, f"did you mean {near[0]}?" if near else None)
+            near = nearest(wrong[1] or wrong[2], re.findall(r"[\w-]+", right))
+        raise AutoContextError("bad_request", message, f"did you mean {near}?" if near else None)
 
 
 def _parser() -> argparse.ArgumentParser:

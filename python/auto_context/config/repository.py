@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -86,6 +85,8 @@ def _parsed(path: str) -> dict[str, Any]:
         os.close(descriptor)
     if data is None or len(data) > _LARGEST:
         raise _fault("is no file" if data is None else f"is larger than {_LARGEST} bytes")
+    import tomllib  # noqa: PLC0415 - as for the user's file
+
     try:
         return tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:

@@ -6,7 +6,6 @@ A setting is a field of ``Settings`` or, where only an editor uses it, of ``Edit
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -15,8 +14,7 @@ from functools import cache
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from auto_context.errors import AutoContextError
-from auto_context.language import LANGUAGES, language_named
+from auto_context.errors import AutoContextError, nearest
 
 PREFIX = "AUTO_CONTEXT_"
 NO_LANGUAGE = "-"
@@ -204,6 +202,8 @@ class Setting:
     def _item(self, item: str, origin: str) -> str:
         """One item of a list: a language by its name, a pattern as it is."""
         if self.name == "languages":
+            from auto_context.language import LANGUAGES, language_named  # noqa: PLC0415 - few name any, all commands wait
+
             known = language_named(item)
             if not known:
                 message = f"{origin}: languages: no language is called {item!r}"
@@ -240,10 +240,10 @@ def plain(number: float | None) -> str:
 def meant(name: str, names: Iterable[str]) -> str:
     """The hint for an unknown name: the nearest, else all of them when they are few."""
     names = list(names)
-    near = difflib.get_close_matches(name, names, n=1)
+    near = nearest(name, names)
     few = 40
     listed = f"known: {', '.join(names)}" if len(names) <= few else "see the README for what can be set"
-    return f"did you mean {near[0]!r}?" if near else listed
+    return f"did you mean {near!r}?" if near else listed
 
 
 @cache

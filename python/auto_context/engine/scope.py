@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Iterable
 from functools import lru_cache
@@ -15,7 +14,7 @@ from auto_context.engine.history import History
 from auto_context.engine.names import Names
 from auto_context.engine.repository import Repository
 from auto_context.engine.views import View
-from auto_context.errors import AutoContextError
+from auto_context.errors import AutoContextError, nearest
 from auto_context.language import LANGUAGES
 from auto_context.rank.query import Query
 from auto_context.source import Root, language_of
@@ -45,8 +44,8 @@ class Scope:
         self._request = request
         self._query = query
         if request.language and not any(_speaks(language, request.language) for language in LANGUAGES):
-            near = difflib.get_close_matches(request.language.lower(), LANGUAGES, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "give a name such as python, or an extension such as py"
+            near = nearest(request.language.lower(), LANGUAGES)
+            hint = f"did you mean {near!r}?" if near else "give a name such as python, or an extension such as py"
             raise AutoContextError("bad_request", f"language: none is called {request.language!r}", hint)
         self.key = (
             root.prefix, request.path, request.language, query.paths, query.languages, query.since, history.head
