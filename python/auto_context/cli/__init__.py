@@ -99,5 +99,5 @@ def _parser() -> argparse.ArgumentParser:
 def _fail(error: AutoContextError, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"error": error.to_dict()}))
-    sys.stderr.write(f"auto-context: {error.message} ({error.code})\n  {error.hint}\n")
+    index.print_fault(error)
     return error.spec.exit_status

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from auto_context import config, paths, render
-from auto_context.cli.index import counts, folder, print_warnings, update
+from auto_context.cli.index import counts, folder, print_fault, print_warnings, update
 from auto_context.config import schema
 from auto_context.errors import AutoContextError
 from auto_context.service.client import ServiceClient
@@ -171,8 +171,7 @@ def _print_notes(reply: dict[str, Any]) -> None:
         covered = f"; {', '.join(parts)}" if parts else ""
         sys.stderr.write(f"note: {counts(missing)}{covered}\n")
     if missing.get("vector") == "down":
-        fault = AutoContextError("worker_down", "the transformer does not answer")
-        sys.stderr.write(f"auto-context: {fault.message} ({fault.code})\n  {fault.hint}\n")
+        print_fault(AutoContextError("worker_down", "the transformer does not answer"))
     if not reply["hits"]:
         wordless = "" if any(map(str.isalnum, reply.get("query", "x"))) else ": the query has no word to look for"
         sys.stderr.write(f"no hits{wordless}\n")

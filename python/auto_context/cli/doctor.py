@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from auto_context import __version__, paths
-from auto_context.cli.index import folder, print_service
+from auto_context.cli.index import folder, print_fault, print_service
 from auto_context.errors import AutoContextError
 from auto_context.service.client import ServiceClient
 
@@ -54,7 +54,7 @@ def _doctor(options: argparse.Namespace) -> int:
             print(json.dumps({"client": here, "error": error.to_dict()}))
         else:
             _print_here(here)
-            sys.stderr.write(f"auto-context: {error.message} ({error.code})\n  {error.hint}\n")
+            print_fault(error)
         return error.spec.exit_status
     if options.json:
         print(json.dumps(body))

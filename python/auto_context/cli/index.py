@@ -75,7 +75,7 @@ def _index(options: argparse.Namespace) -> int:
     if report["skipped"]:
         print("by name only or not at all: " + counts(report["skipped"]))
     if report.get("redacted"):
-        print("a marker stands for {secrets} secrets in {files} files".format(**report["redacted"]))
+        print(_redacted(report["redacted"]))
     if report["pending_chunks"]:
         print(f"{report['pending_chunks']} chunks still wait for the model; the next update goes on with them")
     return 0
@@ -146,6 +146,15 @@ def _worth_waiting(progress: dict[str, Any], began: float, patience_s: float) ->
     return left > 0 and (progress["eta_s"] is None or progress["eta_s"] < left)
 
 
+def print_fault(error: AutoContextError) -> None:
+    """A coded fault, and what to do about it."""
+    sys.stderr.write(f"auto-context: {error.message} ({error.code})\n  {error.hint}\n")
+
+
+def _redacted(counts: dict[str, int]) -> str:
+    return "a marker stands for {secrets} secrets in {files} files".format(**counts)
+
+
 def print_warnings(warnings: list[dict[str, str]]) -> None:
     """Coded faults that kept nothing from going on."""
     for warning in warnings:
@@ -175,7 +184,7 @@ def _status(options: argparse.Namespace) -> int:
         if known["skipped"]:
             print(f"  by name only or not at all: {counts(known['skipped'])}")
         if known.get("redacted"):
-            print("  a marker stands for {secrets} secrets in {files} files".format(**known["redacted"]))
+            print(f"  {_redacted(known['redacted'])}")
     else:
         print("  not indexed: run `auto-context index`")
     if job:

@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 from auto_context import config, paths
-from auto_context.cli.index import print_warnings
+from auto_context.cli.index import folder, print_warnings
 from auto_context.errors import AutoContextError
 from auto_context.service.client import ServiceClient
 
@@ -16,14 +16,14 @@ from auto_context.service.client import ServiceClient
 def add_commands(commands: Any) -> None:
     """Its parser."""
     parser = commands.add_parser("config", help="the settings in effect, and where each came from")
-    parser.add_argument("path", nargs="?", default=".", metavar="PATH", help="a folder (default: .)")
+    parser.add_argument("path", type=folder, nargs="?", default=".", metavar="PATH", help="a folder (default: .)")
     parser.add_argument("--json", action="store_true")
     parser.set_defaults(run=_config)
 
 
 def _config(options: argparse.Namespace) -> int:
     here = config.read(paths.config_dir(), os.environ)
-    body = ServiceClient().request("GET", "/config", params={"root": os.path.abspath(options.path)})
+    body = ServiceClient().request("GET", "/config", params={"root": options.path})
     mine, used = here.to_dict()["settings"], body["settings"]
     warnings = [warning.to_dict() for warning in here.warnings]
     for name, setting in config.schema().items():

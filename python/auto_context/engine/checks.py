@@ -31,7 +31,6 @@ _LOW_DISK = 1_000_000_000
 _GRAMMARS_S = 10.0
 _QUICK_CHECK_S = 2.0
 _STEPS_PER_LOOK = 100_000
-_OLD_PYTHON = (3, 11)
 _PIN = re.compile(r"([\w.-]+)==([\w.+!-]+)")
 
 Check = dict[str, str]
@@ -47,22 +46,16 @@ def checks(facts: dict[str, Any], settings: Settings, worker: Worker, store: Pat
         store: the folder of the store of a root, when one was asked about and it has one.
         data: the folder of all stores.
     """
+    # An older Python than 3.11 does not come this far.
+    python = _check("python", "ok", f"Python {platform.python_version()} ({sys.executable})")
     return [
-        *_python(), *_pins(), *_models(facts, settings), *_grammars(worker), *_git(), *_disk(data, facts, settings),
+        python, *_pins(), *_models(facts, settings), *_grammars(worker), *_git(), *_disk(data, facts, settings),
         *(_store(store) if store is not None else []),
     ]  # fmt: skip
 
 
 def _check(name: str, level: str, text: str, fix: str = "") -> Check:
     return {"name": name, "level": level, "text": text, "fix": fix}
-
-
-def _python() -> Iterator[Check]:
-    found = f"Python {platform.python_version()} ({sys.executable})"
-    if sys.version_info[:2] < _OLD_PYTHON:
-        yield _check("python", "error", found, "install Python 3.11 or newer, then `:AutoContext install`")
-    else:
-        yield _check("python", "ok", found)
 
 
 def _pins() -> Iterator[Check]:

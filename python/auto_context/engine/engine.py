@@ -120,8 +120,9 @@ class Engine:
         Raises:
             AutoContextError: faults of the store and the path; never ``not_indexed``.
         """
-        status, resolved = self.status(root), self._root(root)
+        resolved = self._root(root)
         repository = self._indexed(resolved)
+        status = self._status(resolved, repository)
         worktree = None if repository is None else repository.worktree(resolved.worktree_identity)
         return figures(status, repository, worktree)
 
@@ -360,8 +361,10 @@ class Engine:
             AutoContextError: faults of the store and the path; never ``not_indexed``.
         """
         resolved = self._root(root)
+        return self._status(resolved, self._indexed(resolved))
+
+    def _status(self, resolved: Root, repository: Repository | None) -> RepositoryStatus:
         branch = current_ref(resolved)
-        repository = self._indexed(resolved)
         warnings = [warning.to_dict() for warning in narrowed(self._settings, resolved.top).warnings]
         if repository is None:
             return RepositoryStatus(

@@ -194,13 +194,17 @@ class Tier:
     def load(self, view: View) -> None:
         """Give rows to every document of a view whose vectors are stored."""
         with self._lock:
-            if self.index is None:
-                return
-            stored = self._stored_of(view)
-            ready: list[int] = np.flatnonzero(view.mask() & stored & ~self._rows.up_to(len(stored))).tolist()
-            if ready:
-                self.index.reserve(sum(view.entries[self._documents[number].path].chunks for number in ready))
-                self._add_rows(self.index, ready)
+            index = self.index
+            if index is not None:
+                # Every search asks for this: there is something to do only when the view or what is stored has changed.
+                view.derived(f"rows {self.name}", self._changes, lambda: self._load(index, view))
+
+    def _load(self, index: VectorIndex, view: View) -> None:
+        stored = self._stored_of(view)
+        ready: list[int] = np.flatnonzero(view.mask() & stored & ~self._rows.up_to(len(stored))).tolist()
+        if ready:
+            index.reserve(sum(view.entries[self._documents[number].path].chunks for number in ready))
+            self._add_rows(index, ready)
 
     def _add_rows(self, index: VectorIndex, numbers: Sequence[int]) -> None:
         stored = self._stored(numbers)

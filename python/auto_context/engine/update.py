@@ -95,7 +95,6 @@ class Update:
         self._chosen: Effective
         """The settings as the repository narrows them, read anew at every scan."""
         self._rules: str
-        self._choose()
         self._embedding = Embedding(repository, self.worktree.view, self._calls)
         self._longest = 0
         """Most tokens of a text that the transformer reads."""
