@@ -57,7 +57,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Every user folder is a temporary one, and the service of this test ends with it.
 
-    A module whose tests share one service defines a fixture of this name with module scope, over ``sandboxed``.
+    A module whose tests share one service has another of this name: see ``sharing``.
     """
     with sandboxed(tmp_path_factory.mktemp("home")) as variables:
         yield variables

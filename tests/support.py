@@ -33,6 +33,15 @@ def make_shop(folder: Path) -> Path:
     return folder
 
 
+def make_large(folder: Path, modules: int) -> Path:
+    """The shop with many modules beside it that are not committed: the model reads for a while."""
+    make_shop(folder)
+    for number in range(modules):
+        lines = (f"def step_{number}_{line}(state):\n    return state + {line} * 'text'\n" for line in range(60))
+        (folder / f"module_{number}.py").write_text("\n".join(lines))
+    return folder
+
+
 def follow_job(client: ServiceClient, job: str, limit_s: float = 120.0) -> dict[str, Any]:
     """The last body of a job, once it ended."""
     deadline = time.monotonic() + limit_s

@@ -149,6 +149,21 @@ function M.get()
   return result
 end
 
+---The border of our windows: the option, else 'winborder', else rounded.
+---@return string|string[] border
+---@return integer thickness
+function M.border()
+  local value = M.get().border
+  if not value and vim.fn.exists('+winborder') == 1 and vim.o.winborder ~= '' then
+    value = vim.o.winborder
+  end
+  value = value or 'rounded'
+  if value:find(',', 1, true) then
+    return vim.split(value, ',', { plain = true }), 1
+  end
+  return value, value == 'none' and 0 or 1
+end
+
 ---Store the options of `setup()`; they win over `vim.g.auto_context`.
 ---@param opts? table
 function M.set(opts)

@@ -201,10 +201,9 @@ local function open_window(lines)
   local buffer = api.nvim_create_buf(false, true)
   vim.bo[buffer].bufhidden = 'wipe'
   draw(buffer, lines)
-  local border = require('auto_context.config').get().border
-  border = border or (vim.fn.exists('&winborder') == 1 and vim.o.winborder ~= '' and vim.o.winborder) or 'rounded'
+  local border, thickness = require('auto_context.config').border()
   local config = vim.tbl_extend('force', place(lines), { style = 'minimal', border = border })
-  if border ~= 'none' then
+  if thickness > 0 then
     config = vim.tbl_extend('force', config, { title = ' auto-context ', title_pos = 'center' })
   end
   local window = api.nvim_open_win(buffer, true, config)

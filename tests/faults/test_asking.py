@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from auto_context.errors import AutoContextError
 from auto_context.service.client import ServiceClient
 from bad_input import command, write
-from sandbox import sandboxed
+from sharing import shared_sandbox
 from support import follow_job, git, index, make_shop
 
 LIMIT_S = 3.0
@@ -22,11 +21,7 @@ ROOT = b"caf\xe9\n'root'"
 NAMES = (b"caf\xe9.py", b"new\nline.py", b"quo'te\".py", b"-dash.py", b"star*?.py", b"back\\slash.py", b"tab\t.py")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """One service for all."""
-    with sandboxed(tmp_path_factory.mktemp("home")) as variables:
-        yield variables
+sandbox = shared_sandbox()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,9 @@ import pytest
 
 from auto_context import paths
 from auto_context.service.client import ServiceClient
-from sandbox import CACHE, alive, sandboxed
-from support import follow_job, index, make_shop, wait_until
+from sandbox import CACHE, alive
+from sharing import shared_sandbox
+from support import follow_job, index, make_large, make_shop, wait_until
 
 BOTH = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 SOON_S = 6.0
@@ -32,26 +32,14 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with sandboxed(tmp_path_factory.mktemp("home")) as variables:
-        yield variables
-
-
-@pytest.fixture
-def sandbox(home: dict[str, str]) -> dict[str, str]:
-    """One for all of them: each leaves the service able to go on, which is what is tested."""
-    return home
+# Each test leaves the service able to go on, which is what is tested.
+sandbox = shared_sandbox()
 
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository that the model reads for a minute; the shop's files are in it."""
-    folder = make_shop(tmp_path_factory.mktemp("repository") / "large")
-    for number in range(200):
-        lines = (f"def step_{number}_{line}(state):\n    return state + {line} * 'text'\n" for line in range(60))
-        (folder / f"module_{number}.py").write_text("\n".join(lines))
-    return folder
+    return make_large(tmp_path_factory.mktemp("repository") / "large", 200)
 
 
 def start(module: str, *arguments: str, stderr: int = subprocess.PIPE, **environment: str) -> subprocess.Popen[str]:

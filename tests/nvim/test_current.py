@@ -23,6 +23,7 @@ from driving import (
 )
 from harness import Child, StartNeovim
 from sandbox import sandboxed
+from sharing import shared_sandbox
 from support import git, make_shop
 
 RECORD = """
@@ -36,10 +37,7 @@ RECORD = """
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with sandboxed(tmp_path_factory.mktemp("home")) as variables:
-        yield variables
+sandbox = shared_sandbox()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -11,14 +10,10 @@ import pytest
 
 from driving import children_of, clean_log, host_pid, index, open_picker, rows, wait_for_row
 from harness import REPOSITORY, Child, StartNeovim
-from sandbox import sandboxed
+from sharing import shared_sandbox
 from support import make_shop
 
-
-@pytest.fixture(scope="module", autouse=True)
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with sandboxed(tmp_path_factory.mktemp("home")) as variables:
-        yield variables
+sandbox = shared_sandbox()
 
 
 @pytest.fixture(scope="module")

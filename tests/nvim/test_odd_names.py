@@ -1,7 +1,6 @@
 """Files whose names are no plain text, by the picker: shown in one row, previewed and opened as what they are."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from bad_input import write
 from driving import clean_log, index, open_picker, wait_closed
 from harness import Child, StartNeovim
-from sandbox import sandboxed
+from sharing import shared_sandbox
 from support import git
 
 NAMES = {b"caf\xe9.py": "okapi", b"new\nline.py": "tapir", b"quo'te\" %#.py": "lemur", b"+star*[a].py": "gecko"}
@@ -24,10 +23,7 @@ RECORD_SAVES = """
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with sandboxed(tmp_path_factory.mktemp("home")) as variables:
-        yield variables
+sandbox = shared_sandbox()
 
 
 @pytest.fixture(scope="module")

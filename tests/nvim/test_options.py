@@ -7,7 +7,7 @@ import pytest
 
 from driving import children_of, clean_log, index, open_picker, pane, rows, wait_closed, wait_for_row
 from harness import Child, StartNeovim
-from sandbox import sandboxed
+from sharing import shared_sandbox
 from support import make_shop
 
 WINDOWS = """
@@ -38,10 +38,7 @@ NOTE_PAUSES = """
 SETUP = "require('auto_context').setup(...)"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with sandboxed(tmp_path_factory.mktemp("home")) as variables:
-        yield variables
+sandbox = shared_sandbox()
 
 
 @pytest.fixture(scope="module")

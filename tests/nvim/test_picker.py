@@ -20,15 +20,10 @@ from driving import (
     wait_for_row,
 )
 from harness import Child, StartNeovim
-from sandbox import sandboxed
+from sharing import shared_sandbox
 from support import git, make_shop
 
-
-@pytest.fixture(scope="module", autouse=True)
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """One service and one index for the whole module."""
-    with sandboxed(tmp_path_factory.mktemp("home")) as variables:
-        yield variables
+sandbox = shared_sandbox()
 
 
 @pytest.fixture(scope="module")

@@ -67,6 +67,14 @@ def test_the_window_opens_closes_and_leaves_nothing(child: Child) -> None:
         child.wait_for(lambda: child.lua("return { #vim.api.nvim_list_bufs(), #vim.api.nvim_list_wins() }") == before)
 
 
+def test_its_border_is_the_pickers(child: Child) -> None:
+    child.lua("require('auto_context').setup({ border = '+,-,+,|,+,-,+,|' })")
+    child.command("AutoContext status")
+    child.wait_for(lambda: " auto-context " in child.text(), timeout_s=60)
+    assert child.lua("return vim.api.nvim_win_get_config(0).border[1]") in ("+", ["+"])
+    child.keys("q")
+
+
 def test_it_fits_a_small_screen_and_is_drawn_anew_while_something_is_indexed(child: Child) -> None:
     child.lua(
         """

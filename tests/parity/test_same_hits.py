@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from auto_context.engine import Engine
 from auto_context.service.client import ServiceClient
 from auto_context.types import SearchRequest
 from harness import Child
-from sandbox import sandboxed
+from sharing import shared_sandbox
 from support import index, make_shop
 
 QUERIES = ["auth flow", "RetryPolicy", "cart.ts", "where do we try again after the network fails"]
@@ -31,10 +30,7 @@ IN_NEOVIM = """
 """
 
 
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with sandboxed(tmp_path_factory.mktemp("home")) as variables:
-        yield variables
+sandbox = shared_sandbox()
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from auto_context.service.client import ServiceClient
-from support import follow_job, make_shop, wait_until
+from support import follow_job, make_large, wait_until
 
 AT_ONCE_S = 2.0
 """Ten times what is promised, for a machine that runs other tests; what is cancelled would take many times longer."""
@@ -14,11 +14,7 @@ AT_ONCE_S = 2.0
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = make_shop(tmp_path_factory.mktemp("repository") / "large")
-    for number in range(400):
-        lines = (f"def step_{number}_{line}(state):\n    return state + {line} * 'text'\n" for line in range(60))
-        (folder / f"module_{number}.py").write_text("\n".join(lines))
-    return folder
+    return make_large(tmp_path_factory.mktemp("repository") / "large", 400)
 
 
 @pytest.mark.parametrize("phase", ["scan", "chunk", "embed"])

@@ -45,20 +45,6 @@ function M.highlights()
   end
 end
 
----@return string|string[] border
----@return integer thickness
-local function border()
-  local value = config.get().border
-  if not value and vim.fn.exists('+winborder') == 1 and vim.o.winborder ~= '' then
-    value = vim.o.winborder
-  end
-  value = value or 'rounded'
-  if value:find(',', 1, true) then
-    return vim.split(value, ',', { plain = true }), 1
-  end
-  return value, value == 'none' and 0 or 1
-end
-
 ---@param wanted_border integer
 ---@return auto_context.Layout
 local function compute(wanted_border)
@@ -116,7 +102,7 @@ function M.open()
   M.highlights()
   local self = setmetatable({}, View)
   local thickness
-  self.border, thickness = border()
+  self.border, thickness = config.border()
   self.layout = compute(thickness)
   self.list = self:_open(self.layout.list, scratch('auto_context_list'), false)
   if self.layout.preview then
@@ -137,7 +123,7 @@ end
 ---Fit to the screen as it is now.
 function View:resize()
   local thickness
-  self.border, thickness = border()
+  self.border, thickness = config.border()
   self.layout = compute(thickness)
   for _, name in ipairs({ 'prompt', 'list', 'preview' }) do
     local pane, box = self[name], self.layout[name]
