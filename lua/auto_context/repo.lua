@@ -2,6 +2,7 @@
 -- everything that needs git itself is asynchronous and remembered.
 
 local log = require('auto_context.log')
+local task = require('auto_context.task')
 
 local M = {}
 
@@ -95,7 +96,8 @@ local function git(root, args, callback)
     end
   end
   local command = vim.list_extend({ 'git', '--no-optional-locks', '-C', root }, args)
-  local ok, problem = pcall(vim.system, command, { text = true, env = environment, clear_env = true }, function(result)
+  local options = { text = true, env = task.as_environment(environment), clear_env = true }
+  local ok, problem = pcall(vim.system, command, options, function(result)
     local output = result.code == 0 and vim.trim(result.stdout or '') or nil
     vim.schedule(function()
       callback(output)

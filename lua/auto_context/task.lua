@@ -11,7 +11,7 @@ local KEPT_LINES = 60
 ---A whole environment as `vim.system` takes it together with `clear_env`: 0.10 passes it on as it is.
 ---@param variables table<string, string>
 ---@return table
-local function as_environment(variables)
+function M.as_environment(variables)
   if vim.fn.has('nvim-0.11') == 1 then
     return variables
   end
@@ -107,7 +107,7 @@ function Task:run(command, optional)
   end
   log.write('info', 'task: $ ' .. table.concat(command, ' '))
   local lines = {}
-  local options = { detach = true, env = as_environment(self.env), clear_env = true, text = true }
+  local options = { detach = true, env = M.as_environment(self.env), clear_env = true, text = true }
   options.stdout, options.stderr = reader(self, lines), reader(self, lines)
   local started, process = pcall(
     vim.system,

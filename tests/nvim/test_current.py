@@ -1,6 +1,8 @@
 """The index follows the work tree: saves, branch switches, the timer; and a repository that has no index yet."""
 
+import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -114,6 +116,18 @@ def test_a_save_in_a_repository_without_an_index_indexes_nothing(child: Child, s
     child.command("edit src/mail.py | write")
     child.wait_for(lambda: child.lua("return require('auto_context').status(...).indexed == false", str(shop)))
     assert seen(child, "AutoContextIndexed") == []
+
+
+def test_git_is_found_and_configured_as_in_the_persons_shell(start_nvim: StartNeovim, tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    own = tmp_path / "bin/git"
+    own.parent.mkdir()
+    own.write_text(f'#!/bin/sh\necho "$HOME" > {said}\nexec {shutil.which("git")} "$@"\n')
+    own.chmod(0o755)
+    child = start_nvim(cwd=make_shop(tmp_path / "shop"), env={"PATH": f"{own.parent}{os.pathsep}{os.environ['PATH']}"})
+    child.lua("require('auto_context.repo').refresh(vim.fn.getcwd())")
+    child.wait_for(lambda: child.lua("return require('auto_context.repo').get(vim.fn.getcwd()).branch") == "main")
+    assert said.read_text().strip() == os.environ["HOME"]
 
 
 def test_a_branch_switch_is_noticed_and_indexed(child: Child, shop: Path) -> None:
