@@ -25,7 +25,7 @@ test: python ## set up, lint, and run every test on Neovim 0.10.4 and the newest
 lint: python ## ruff, mypy, layers, luacheck
 	@$(BOOTSTRAP) lint
 
-trial: python ## install in an empty home as a new user would, then search (ARGS='vim.pack', 'lazy.nvim --lazy DIR')
+trial: python ## install in an empty home as a new user would, then search (ARGS='vim.pack', 'lazy.nvim --from DIR', 'mini.deps --from DIR')
 	@$(BOOTSTRAP) trial $(ARGS)
 
 bench: python ## time and memory against their bars (REPO=path, else this repository; PEERS=1 others as well, LARGE=1 30,000 files)

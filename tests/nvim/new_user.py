@@ -1,10 +1,10 @@
 """Installs as somebody who has never heard of it: an empty home, and git, Python and Neovim on the PATH.
 
-    new_user.py MANAGER [--nvim BINARY] [--with PROGRAM ...] [--lazy FOLDER]
+    new_user.py MANAGER [--nvim BINARY] [--with PROGRAM ...] [--from FOLDER]
 
-MANAGER is ``manual`` (a clone in a pack folder), ``vim.pack`` (Neovim 0.12) or ``lazy.nvim`` (of which FOLDER is a
-clone). Prints the screens and times of every step, up to hits of a search; ends with 0 when all of it worked.
-Packages come from wherever this machine's pip has them. Too slow for the test suite: a few minutes.
+MANAGER is ``manual`` (a clone in a pack folder), ``vim.pack`` (Neovim 0.12), ``lazy.nvim`` or ``mini.deps`` (of which
+FOLDER is a clone). Prints the screens and times of every step, up to hits of a search; ends with 0 when all of it
+worked. Packages come from wherever this machine's pip has them. Too slow for the test suite: a few minutes.
 """
 
 from __future__ import annotations
@@ -42,12 +42,22 @@ HOOK = """vim.api.nvim_create_autocmd('PackChanged', {
   end,
 })
 """
-LAZY = """vim.opt.runtimepath:prepend('{lazy}')
+LAZY = """vim.opt.runtimepath:prepend('{manager}')
 require('lazy').setup({{
   spec = {{ {{ 'somebody/auto-context.nvim', url = 'file://{source}', lazy = false }} }},
   rocks = {{ enabled = false }}, change_detection = {{ enabled = false }},
 }})
 """
+MINI = """vim.opt.runtimepath:prepend('{manager}')
+require('mini.deps').setup()
+local build = function(plugin)
+  dofile(plugin.path .. '/build.lua')
+end
+MiniDeps.add({{
+  source = 'file://{source}', name = 'auto-context.nvim', hooks = {{ post_install = build, post_checkout = build }},
+}})
+"""
+CLONED = {"lazy.nvim": LAZY, "mini.deps": MINI}
 
 
 def main() -> int:
@@ -67,7 +77,8 @@ def main() -> int:
         elif options.manager == "vim.pack":
             (configuration / "init.lua").write_text(HOOK + PACK.format(source=source))
         else:
-            (configuration / "init.lua").write_text(LAZY.format(lazy=options.lazy.resolve(), source=source))
+            text = CLONED[options.manager].format(manager=options.folder.resolve(), source=source)
+            (configuration / "init.lua").write_text(text)
         _drive(options, variables, project)
         _report_size(home)
     finally:
@@ -135,14 +146,14 @@ def _report_size(home: Path) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("manager", choices=("manual", "vim.pack", "lazy.nvim"))
+    parser.add_argument("manager", choices=("manual", "vim.pack", *CLONED))
     parser.add_argument("--nvim", type=Path, default=shutil.which("nvim"))
     parser.add_argument("--python", type=Path, default="/usr/bin/python3")
     parser.add_argument("--with", dest="also", type=Path, action="append", default=[], help="a program more, as uv")
-    parser.add_argument("--lazy", type=Path)
+    parser.add_argument("--from", dest="folder", type=Path)
     options = parser.parse_args()
-    if options.nvim is None or (options.manager == "lazy.nvim" and options.lazy is None):
-        parser.error("which Neovim (--nvim), and which lazy.nvim (--lazy)?")
+    if options.nvim is None or (options.manager in CLONED and options.folder is None):
+        parser.error("which Neovim (--nvim), and which clone of the manager (--from)?")
     options.also.append(options.python)
     return options
 
@@ -167,6 +178,8 @@ def _environment(home: Path, binaries: Path) -> dict[str, str]:
 def _clone(folder: Path) -> Path:
     """This repository as it is committed."""
     _git("clone", "-q", str(REPOSITORY), str(folder))
+    # As a forge does; else mini.deps is warned, which it shows.
+    _git("-C", str(folder), "config", "uploadpack.allowFilter", "true")
     return folder
 
 
