@@ -99,8 +99,9 @@ def test_the_codes_are_those_of_python(start_nvim: StartNeovim, tmp_path: Path) 
 
 
 def test_the_manual_lists_every_code_once_by_what_one_sees() -> None:
-    listed = re.findall(r"^  ([a-z]+_?[a-z_]*)  +[A-Z`]", MANUAL.partition("*auto-context-errors*")[2], re.MULTILINE)
-    assert sorted(listed) == sorted(CODES)
+    errors = MANUAL.partition("*auto-context-errors*")[2]
+    listed = re.findall(r"^  ([a-z_]+) +([EWI]) [A-Z`]", errors, re.MULTILINE)
+    assert sorted(listed) == sorted((code, row.level[0].upper()) for code, row in CODES.items())
 
 
 def test_the_manual_names_every_subcommand_key_and_highlight(start_nvim: StartNeovim, tmp_path: Path) -> None:
