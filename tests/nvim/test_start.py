@@ -137,3 +137,18 @@ def test_update_remote_plugins_finds_nothing_of_ours(start_nvim: StartNeovim, tm
     child.keys(":silent UpdateRemotePlugins<CR>")
     child.wait_for(manifest.exists)
     assert "auto_context" not in manifest.read_text()
+
+
+def test_a_fault_nobody_asked_for_is_shown_once_until_a_person_starts_anew(child: Child) -> None:
+    notify = "require('auto_context.notify')"
+    fault = f"{notify}.fault(require('auto_context.errors').new('git_failed', ...))"
+    child.lua(fault, "git said no")
+    child.lua(fault, "git said no")
+    child.lua(fault, "git said never")
+    said(child, "git said never")
+    assert child.messages().count("git said no") == 1
+    child.lua(f"{notify}.forget()")
+    child.lua(fault, "git said no")
+    child.wait_for(lambda: child.messages().count("git said no") == 2)
+    child.lua(fault.replace("...)", "...), { asked = true }"), "git said no")
+    child.wait_for(lambda: child.messages().count("git said no") == 3)
