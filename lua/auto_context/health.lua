@@ -8,13 +8,18 @@ local health = vim.health
 
 local M = {}
 
-local PATIENCE_MS = 15000
+local PATIENCE_MS = 10000 -- for all questions together
 local FEW_WATCHES = 8192
 local OPTIONAL = {
   { 'telescope', 'Telescope: `:Telescope auto_context`' },
+  { 'snacks', 'snacks' },
+  { 'fzf-lua', 'fzf-lua' },
+  { 'mini.pick', 'mini.pick' },
   { 'mini.icons', 'mini.icons' },
   { 'nvim-web-devicons', 'nvim-web-devicons' },
 }
+
+local deadline = 0
 
 ---Ask the remote plugin and wait: a health check is the one place where a person waits for an answer.
 ---@param method string
@@ -28,11 +33,12 @@ local function ask(method, params)
   local cancel = rpc.request(method, params, function(problem, answer)
     done, error, result = true, problem, answer
   end)
-  if not vim.wait(PATIENCE_MS, function()
+  local left = math.max(0, math.floor(deadline - began / 1e6))
+  if not vim.wait(left, function()
     return done
   end, 10) then
     cancel()
-    error = errors.new('service_unreachable', ('no answer to `%s` within %d s'):format(method, PATIENCE_MS / 1000))
+    error = errors.new('service_unreachable', ('no answer to `%s` within %.0f s'):format(method, left / 1000))
   end
   return result, error, (vim.uv.hrtime() - began) / 1e6
 end
@@ -69,8 +75,13 @@ local function neovim()
   if file then
     file:close()
   end
-  if most and most < FEW_WATCHES then
-    health.warn(('the system allows %d file watches'):format(most), { 'raise fs.inotify.max_user_watches' })
+  if most then
+    local watches = ('the system allows %d file watches'):format(most)
+    if most < FEW_WATCHES then
+      health.warn(watches, { 'raise fs.inotify.max_user_watches' })
+    else
+      health.ok(watches)
+    end
   end
 end
 
@@ -94,6 +105,17 @@ local function python()
   return true
 end
 
+---@return string? version of the plugin as it is cloned, nil where that cannot be read
+local function own_version()
+  local path = vim.fs.joinpath(environment.plugin_root(), 'python', 'auto_context', '__init__.py')
+  local file = io.open(path)
+  local text = file and file:read('*a')
+  if file then
+    file:close()
+  end
+  return text and text:match('__version__ = "([^"]+)"')
+end
+
 ---@param root string
 ---@return boolean whether the service answers
 local function service(root)
@@ -111,6 +133,11 @@ local function service(root)
   end
   local known = status.service
   health.ok(('service %s, pid %d, answers in %.0f ms'):format(known.version, known.pid, took))
+  local own = own_version()
+  if own and own ~= known.version then
+    local text = ('the service has version %s, the plugin %s'):format(known.version, own)
+    health.warn(text, { 'update the older one (`:AutoContext install` for the service), then `:AutoContext stop`' })
+  end
   if known.worker == 'down' then
     health.warn('the model is down: words and names still answer', { 'see `:AutoContext log`' })
   end
@@ -125,7 +152,14 @@ local function parts(root)
     return fault(error)
   end
   for _, check in ipairs(body.checks or {}) do
-    health[check.level](check.name .. ': ' .. check.text, check.fix ~= '' and { check.fix } or nil)
+    local text, fix = check.name .. ': ' .. check.text, check.fix ~= '' and check.fix or nil
+    if check.level == 'warn' or check.level == 'error' then
+      health[check.level](text, fix and { fix })
+    elseif check.level == 'ok' then
+      health.ok(text)
+    else
+      health.info(fix and ('%s; %s'):format(text, fix) or text) -- it takes no advice of its own
+    end
   end
 end
 
@@ -139,6 +173,7 @@ end
 
 ---Called by `:checkhealth auto_context`.
 function M.check()
+  deadline = vim.uv.hrtime() / 1e6 + PATIENCE_MS
   local root = require('auto_context.repo').of_buffer()
   neovim()
   if python() and service(root) then

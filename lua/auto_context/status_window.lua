@@ -215,15 +215,41 @@ local function open_window(lines)
   return buffer, window
 end
 
----Show the window for a root. It is drawn anew every second while something is indexed, until it is closed.
+---Show the window for a root. It is drawn anew, at most once a second, while something is indexed, until it is closed.
 ---@param root string
 function M.open(root)
   local buffer, window
-  local function show()
+  local show, waiting
+  local function later()
+    if waiting then
+      return
+    end
+    waiting = true
+    vim.defer_fn(function()
+      waiting = false
+      if api.nvim_win_is_valid(window) then
+        show()
+      end
+    end, REFRESH_MS)
+  end
+  local function opened()
+    local offs = { rpc.on('progress', later), rpc.on('indexed', later) }
+    api.nvim_create_autocmd('BufWipeout', {
+      buffer = buffer,
+      once = true,
+      callback = function()
+        for _, off in ipairs(offs) do
+          off()
+        end
+      end,
+    })
+  end
+  function show()
     rpc.request('stats', { root = root }, function(error, stats)
       local lines = error and fault(error) or M.lines(stats)
       if not buffer then
         buffer, window = open_window(lines)
+        opened()
       elseif not api.nvim_win_is_valid(window) then
         return
       else
@@ -231,11 +257,7 @@ function M.open(root)
         api.nvim_win_set_config(window, place(lines))
       end
       if stats and stats.job then
-        vim.defer_fn(function()
-          if api.nvim_win_is_valid(window) then
-            show()
-          end
-        end, REFRESH_MS)
+        later()
       end
     end)
   end

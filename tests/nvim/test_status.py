@@ -98,6 +98,11 @@ def test_it_fits_a_small_screen_and_is_drawn_anew_while_something_is_indexed(chi
     child.wait_for(lambda: "files     3, 2 stale" in child.text())
     assert child.lua("return _G.asked") == 3
     assert child.lua("return vim.api.nvim_win_get_width(0)") <= 38
+    # Nothing is indexed now: an event is what draws it again, until it is closed.
+    child.lua("require('auto_context.rpc')._event('progress', {})")
+    child.lua("require('auto_context.rpc')._event('progress', {})")
+    child.wait_for(lambda: "files     4, 2 stale" in child.text())
+    assert child.lua("return _G.asked") == 4
     child.keys("q")
 
 
@@ -140,3 +145,58 @@ def test_health_says_what_to_do_about_a_missing_interpreter(start_nvim: StartNeo
     assert f"$AUTO_CONTEXT_PYTHON ({tmp_path}/nowhere): not an executable" in text
     assert "`:AutoContext install` (" in text
     assert "service 0." not in text
+
+
+HEALTH_ASKS = """
+    local replies = ...
+    _G.waited, _G.open = 0, 0
+    require('auto_context.rpc').request = function(method, _, callback)
+      _G.open = _G.open + 1
+      if replies[method] then
+        _G.open = _G.open - 1
+        vim.schedule(function() callback(nil, replies[method]) end)
+      end
+      return function() _G.open = _G.open - 1 end
+    end
+    local wait, clock = vim.wait, vim.uv.hrtime
+    vim.uv.hrtime = function() return clock() + _G.waited * 1e6 end
+    vim.wait = function(ms, ...)
+      local found = wait(math.min(ms, 200), ...)
+      _G.waited = _G.waited + (found and 4000 or ms)
+      return found
+    end
+"""
+"""Replies by method, on a clock by which an answer takes 4 s and no answer as long as is waited for it."""
+
+
+@pytest.mark.parametrize("answered", [[], ["status"]], ids=["nothing", "only the status"])
+def test_health_gives_up_on_what_does_not_answer(child: Child, answered: list[str]) -> None:
+    child.lua(HEALTH_ASKS, {method: {"service": SERVICE} for method in answered} | {"_": True})
+    text = report(child)
+    assert "(service_unreachable)" in text
+    assert ("service 0.1.0" in text) == bool(answered)
+    assert 0 < child.lua("return _G.waited") <= 10_000
+    assert child.lua("return _G.open") == 0
+
+
+def test_health_shows_each_check_with_its_fix_and_another_version(child: Child) -> None:
+    checks = [
+        {"name": name, "level": level, "text": f"about {name}", "fix": fix}
+        for name, level, fix in (
+            ("git", "ok", ""), ("disk", "info", "prune it"),
+            ("packages", "warn", "install"), ("store", "error", "again"),
+        )
+    ]  # fmt: skip
+    service = SERVICE | {"version": "99.0"}
+    child.lua(HEALTH_ASKS, {"status": {"service": service}, "doctor": {"checks": checks}})
+    text = report(child)
+    assert "the service has version 99.0, the plugin " in text
+    assert "disk: about disk; prune it" in text
+    for level, line, fix in (
+        ("WARNING", "packages: about packages", "install"),
+        ("ERROR", "store: about store", "again"),
+    ):
+        assert f"{level} {line}" in text
+        assert f"- {fix}" in text.partition(line)[2]
+    for plugin in ("snacks", "fzf-lua", "mini.pick"):
+        assert f"{plugin}: not installed" in text
