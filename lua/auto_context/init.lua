@@ -22,7 +22,7 @@ end
 function M.search(query, opts, callback)
   local params = vim.tbl_extend('force', { wait_ms = 10000 }, opts or {}, { query = query })
   params.root = params.root or require('auto_context.repo').of_buffer()
-  return require('auto_context.rpc').request('search', params, callback)
+  return require('auto_context.search').request(params, callback)
 end
 
 ---Open the picker on code like the code under the cursor; what is typed then is an ordinary query.

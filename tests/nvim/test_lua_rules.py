@@ -22,7 +22,7 @@ LAYERS = [
     {"environment"},
     {"host", "recipe"},
     {"rpc"},
-    {"repo"},
+    {"repo", "search"},
     {"index", "watch"},
     {"schedule", "install"},
     {"removal"},

@@ -10,6 +10,7 @@ local index = require('auto_context.index')
 local progress = require('auto_context.progress')
 local repo = require('auto_context.repo')
 local rpc = require('auto_context.rpc')
+local search = require('auto_context.search')
 
 local M = {}
 
@@ -216,8 +217,7 @@ function Source:_ask(tick, wait_ms)
   end
   self:_drop()
   self.asked_at, self.asked_of = vim.uv.now(), self.progress
-  local method, params = self:_request(wait_ms)
-  self.cancel = rpc.request(method, params, function(error, reply)
+  self.cancel = self:_request(wait_ms, function(error, reply)
     if self.closed or tick ~= self.tick then
       return
     end
@@ -236,19 +236,17 @@ function Source:_ask(tick, wait_ms)
   end)
 end
 
----What is asked: the query, or while there is none, code like some code.
+---Ask for the query, or while there is none, for code like some code.
 ---@private
 ---@param wait_ms integer
----@return 'search'|'similar' method
----@return table params
-function Source:_request(wait_ms)
-  local options = config.get()
+---@param callback auto_context.Callback
+---@return fun() cancel
+function Source:_request(wait_ms, callback)
   if self.like and not self.query:match('%S') then
-    return 'similar', { path = self.like.path, line = self.like.line, root = self.root, limit = options.limit }
+    local params = { path = self.like.path, line = self.like.line, root = self.root, limit = config.get().limit }
+    return rpc.request('similar', params, callback)
   end
-  local params = { query = self.query, root = self.root, wait_ms = wait_ms, near = self.near }
-  params.limit, params.threshold = options.limit, options.threshold -- nil: as the service has it
-  return 'search', params
+  return search.request({ query = self.query, root = self.root, wait_ms = wait_ms, near = self.near }, callback)
 end
 
 ---@private

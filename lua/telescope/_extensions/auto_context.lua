@@ -5,8 +5,8 @@ local telescope = require('telescope')
 local hits = require('auto_context.hit')
 local notify = require('auto_context.notify')
 local repo = require('auto_context.repo')
-local rpc = require('auto_context.rpc')
 local schedule = require('auto_context.schedule')
+local search = require('auto_context.search')
 
 local DEBOUNCE_MS = 80
 local WAIT_MS = 2000 -- Telescope shows one answer for a prompt: wait a moment for the meaning
@@ -52,10 +52,7 @@ local function finder_of(root)
       if not prompt:match('%S') then
         return process_complete()
       end
-      local options = require('auto_context.config').get()
-      local params =
-        { query = prompt, root = root, limit = options.limit, threshold = options.threshold, wait_ms = WAIT_MS }
-      cancel = rpc.request('search', params, function(error, reply)
+      cancel = search.request({ query = prompt, root = root, wait_ms = WAIT_MS }, function(error, reply)
         if error then
           notify.fault(error, { asked = true })
         else

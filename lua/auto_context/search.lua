@@ -1,0 +1,19 @@
+-- One search, as every picker, plugin and script asks it: what the options say is filled in.
+
+local config = require('auto_context.config')
+local rpc = require('auto_context.rpc')
+
+local M = {}
+
+---Ask. `callback` runs exactly once, on the main loop, unless the search is cancelled.
+---@param params auto_context.SearchParams
+---@param callback fun(error?: auto_context.Error, reply?: auto_context.Reply)
+---@return fun() cancel
+function M.request(params, callback)
+  local options = config.get()
+  -- nil: as the service has it
+  local defaults = { limit = options.limit, threshold = options.threshold }
+  return rpc.request('search', vim.tbl_extend('keep', params, defaults), callback)
+end
+
+return M
