@@ -6,6 +6,7 @@ import functools
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ import pytest
 Test = TypeVar("Test", bound=Callable[..., Any])
 
 _INSIDE = "AUTO_CONTEXT_TEST_OWN_MOUNTS"
+_BUSY_S = 20.0
 _ALONE = ["unshare", "--user", "--map-root-user", "--mount"]
 
 
@@ -49,8 +51,11 @@ def mount(folder: Path, kilobytes: int) -> Path:
 
 
 def make_read_only(folder: Path) -> None:
-    """From now on nothing is written there."""
-    subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+    """From now on nothing is written there: as soon as whoever had it open for writing is gone."""
+    deadline = time.monotonic() + _BUSY_S
+    while subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=False).returncode:
+        assert time.monotonic() < deadline, f"{folder} is busy"
+        time.sleep(0.05)
 
 
 def fill(folder: Path, but: int = 0) -> Path:

@@ -46,7 +46,7 @@ CODES: dict[str, Code] = {
     "download_failed": Code("warn", 2, 502, "check the network and try again: it continues where it ended"),
     "worker_down": Code("warn", 2, 503, "search goes on without vectors; `auto-context doctor` and the log say why"),
     "store_newer": Code("error", 2, 409, "update auto-context: this index was written by a newer version"),
-    "store_damaged": Code("error", 2, 500, "move the store's folder away and index again"),
+    "store_damaged": Code("error", 2, 500, "run `auto-context clear`, then index again"),
     "disk_full": Code("error", 2, 507, "make room on that disk: what was done is kept, and the next update goes on"),
     "storage_failed": Code("error", 2, 500, "make the folder in the message writable, or choose another"),
     "job_missing": Code("info", 2, 404, "the job ended long ago or the service was restarted; look at `status`"),

@@ -15,7 +15,7 @@ from auto_context import paths
 from auto_context.service.api import PROTOCOL
 from auto_context.service.client import ServiceClient
 from auto_context.service.statistics import FILE_NAME
-from support import index, make_shop
+from support import git, index, make_shop
 
 
 def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -98,12 +98,15 @@ def levels(body: dict[str, Any]) -> dict[str, str]:
 def test_doctor_finds_every_part_in_order(client: ServiceClient, shop: Path) -> None:
     found = levels(client.request("GET", "/doctor", params={"root": str(shop)}))
     assert {name for name, level in found.items() if level not in ("ok", "info")} <= {"disk", "packages"}
-    parts = {"python", "packages", "model", "static model", "embedder", "grammars", "git", "disk", "store"}
+    parts = {"python", "packages", "model", "static model", "embedder", "grammars", "git", "disk", "store", "branches"}
     assert found.keys() == parts
     assert "store" not in levels(client.request("GET", "/doctor"))
     printed = run("doctor", str(shop))
     assert printed.returncode == 0
     assert "ok      service: version" in printed.stdout
+    git(shop, "switch", "-qc", "feature")
+    index(client, shop)
+    assert "ok      branches: used here and remembered: feature (now), main (now)" in run("doctor", str(shop)).stdout
 
 
 def test_doctor_names_a_damaged_index_and_what_to_do(client: ServiceClient, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from auto_context.store.records import FORMAT
 
 _OLDEST_GIT = (2, 25)
 _LOW_DISK = 1_000_000_000
-_GRAMMARS_S = 10.0
+_GRAMMARS_S = 5.0
 _QUICK_CHECK_S = 2.0
 _STEPS_PER_LOOK = 100_000
 _PIN = re.compile(r"([\w.-]+)==([\w.+!-]+)")
@@ -36,21 +36,29 @@ _PIN = re.compile(r"([\w.-]+)==([\w.+!-]+)")
 Check = dict[str, str]
 
 
-def checks(facts: dict[str, Any], settings: Settings, worker: Worker, store: Path | None, data: Path) -> list[Check]:
+def checks(
+    facts: dict[str, Any],
+    settings: Settings,
+    worker: Worker,
+    data: Path,
+    store: Path | None,
+    branches: Sequence[tuple[str, float]],
+) -> list[Check]:
     """All of them.
 
     Args:
         facts: what ``examine`` gave.
         settings: the user's.
         worker: asked for the grammars.
-        store: the folder of the store of a root, when one was asked about and it has one.
         data: the folder of all stores.
+        store: the folder of the store of a root, when one was asked about and it has one.
+        branches: those of that root that are remembered, and when each was used last.
     """
     # An older Python than 3.11 does not come this far.
     python = _check("python", "ok", f"Python {platform.python_version()} ({sys.executable})")
     return [
         python, *_pins(), *_models(facts, settings), *_grammars(worker), *_git(), *_disk(data, facts, settings),
-        *(_store(store) if store is not None else []),
+        *(_store(store) if store is not None else []), *_branches(branches),
     ]  # fmt: skip
 
 
@@ -165,3 +173,18 @@ def _store(folder: Path) -> Iterator[Check]:
         yield _check("store", "ok", f"{named}; it is whole")
     else:
         yield _check("store", "error", f"{named}: {said}", "run `auto-context clear` here, then index again")
+
+
+def _branches(branches: Sequence[tuple[str, float]]) -> Iterator[Check]:
+    if branches:
+        now = time.time()
+        ages = ", ".join(f"{ref} ({_age(now - used)})" for ref, used in branches)
+        yield _check("branches", "ok", f"used here and remembered: {ages}")
+
+
+def _age(seconds: float) -> str:
+    """How long ago, in the largest unit that fits."""
+    for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return "now"

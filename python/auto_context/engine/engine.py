@@ -17,7 +17,7 @@ from auto_context.engine import views
 from auto_context.engine.checks import checks
 from auto_context.engine.context import Context
 from auto_context.engine.examination import examine
-from auto_context.engine.figures import figures
+from auto_context.engine.figures import branches, figures
 from auto_context.engine.query_vectors import QueryVectors
 from auto_context.engine.repository import Repository
 from auto_context.engine.search import Queries, Search
@@ -109,10 +109,14 @@ class Engine:
             root: a folder whose index is looked at as well.
         """
         facts = examine(self._settings, self._cache_dir, self._stores.folder)
-        store = None
+        store, used = None, []
         with contextlib.suppress(AutoContextError):  # of the store: the database is looked at all the same
-            store = self._stores.folder_of(self._root(root).store_identity) if root is not None else None
-        return facts | {"checks": checks(facts, self._settings, self._worker, store, self._stores.folder)}
+            if root is not None:
+                resolved = self._root(root)
+                store = self._stores.folder_of(resolved.store_identity)
+                repository = self._indexed(resolved)
+                used = branches(repository.worktree(resolved.worktree_identity)) if repository is not None else []
+        return facts | {"checks": checks(facts, self._settings, self._worker, self._stores.folder, store, used)}
 
     def stats(self, root: Path) -> dict[str, Any]:
         """Figures of a folder's index: its status, coverage of each leg, stale files, branches.

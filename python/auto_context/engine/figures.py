@@ -23,13 +23,18 @@ def figures(status: RepositoryStatus, repository: Repository | None, worktree: W
     """
     known = asdict(status) | {"coverage": {}, "stale": 0, "branches": []}
     if repository is not None and worktree is not None:
-        used = {ref: worktree.used.get(ref, worktree.updated_at) for ref in worktree.refs}
         known |= {
             "coverage": coverage(repository, worktree.view),
             "stale": stale_files(worktree),
-            "branches": [{"ref": ref, "used": used[ref]} for ref in sorted(used, key=lambda ref: -used[ref])],
+            "branches": [{"ref": ref, "used": used} for ref, used in branches(worktree)],
         }
     return known
+
+
+def branches(worktree: Worktree) -> list[tuple[str, float]]:
+    """The refs that are remembered and when each was used last, in seconds since the epoch, the newest first."""
+    used = {ref: worktree.used.get(ref, worktree.updated_at) for ref in worktree.refs}
+    return sorted(used.items(), key=lambda item: -item[1])
 
 
 def stale_files(worktree: Worktree) -> int:

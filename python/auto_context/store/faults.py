@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import re
-import shlex
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,8 +26,8 @@ def damaged(store: Path, reason: object) -> AutoContextError:
     return AutoContextError(
         "store_damaged",
         f"the index in {store} cannot be read: {reason}",
-        f"everything in it can be made again from your files: run `rm -r {shlex.quote(str(store))}`, "
-        "then `auto-context index` in the repository",
+        "everything in it can be made again from your files: in the repository run `auto-context clear`, "
+        "then `auto-context index`; in Neovim they are `:AutoContext clear` and `:AutoContext index`",
     )
 
 
