@@ -115,7 +115,8 @@ def test(*arguments: str) -> int:
     linted = _all(_linters(python))
     if linted:
         say("lint_failed: a linter above did not pass; the tests run all the same")
-    return _run([python, "-m", "pytest", *arguments], variables) or linted
+    # A file's tests stay together: they share a service.
+    return _run([python, "-m", "pytest", "-n", "auto", "--dist", "loadfile", *arguments], variables) or linted
 
 
 def _prepare(python: Path, variables: Mapping[str, str]) -> None:

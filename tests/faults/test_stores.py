@@ -359,8 +359,9 @@ def test_neovim_shows_what_to_run_and_no_traceback(start_nvim: StartNeovim, tmp_
     overwrite_header(database)
     child = start_nvim(cwd=shop)
     child.keys(":AutoContext search RetryPolicy<CR>")
-    child.wait_for(lambda: "cannot be read" in child.text(), timeout_s=60)
-    shown = "\n".join(rows(child))  # not the screen, where a long line is broken anywhere
+    # Not the screen, where a long line is broken anywhere.
+    child.wait_for(lambda: "cannot be read" in "\n".join(rows(child)), timeout_s=60)
+    shown = "\n".join(rows(child))
     assert "`:AutoContext clear`" in shown
     assert database.parents[1].name in shown
     assert "raceback" not in shown

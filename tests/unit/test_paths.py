@@ -47,8 +47,9 @@ def test_a_link_or_a_file_is_no_private_folder(tmp_path: Path) -> None:
 
 
 def test_a_long_runtime_folder_gives_way_to_a_short_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    short = os.environ["AUTO_CONTEXT_RUNTIME_DIR"]
     monkeypatch.setenv("AUTO_CONTEXT_RUNTIME_DIR", str(tmp_path / ("x" * 100)))
-    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("tempfile.gettempdir", lambda: short)
     socket = paths.runtime_dir() / (paths.service_name(tmp_path, 1) + ".sock")
     assert socket.parent.name == f"auto-context-{os.getuid()}"
 
