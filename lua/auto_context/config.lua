@@ -17,7 +17,10 @@ local M = {}
 ---@field width number
 ---@field height number
 ---@field preview boolean
+---@field layout 'auto'|'wide'|'tall'
 ---@field border? string
+---@field icons boolean
+---@field keys? table<string, string|string[]|false> of the picker, by action
 
 ---@class auto_context.Option
 ---@field type string what `type()` says
@@ -25,6 +28,7 @@ local M = {}
 ---@field default any nil: Neovim or the service decides
 ---@field min? number
 ---@field max? number
+---@field choices? string[]
 
 ---@type table<string, auto_context.Option>
 M.schema = {
@@ -37,7 +41,10 @@ M.schema = {
   width = { type = 'number', default = 0.9, min = 0.1, max = 1 },
   height = { type = 'number', default = 0.85, min = 0.1, max = 1 },
   preview = { type = 'boolean', default = true },
+  layout = { type = 'string', default = 'auto', choices = { 'auto', 'wide', 'tall' } },
   border = { type = 'string' },
+  icons = { type = 'boolean', default = true },
+  keys = { type = 'table' },
 }
 
 ---@type table?
@@ -97,11 +104,16 @@ local function problem_of(name, value)
   end
   local range = option.min and (' from %s to %s'):format(option.min, option.max) or ''
   local kind = option.whole and 'whole number' or option.type
+  if option.choices then
+    kind = 'one of ' .. table.concat(option.choices, ', ')
+  end
   local fits = type(value) == option.type
+    and (not option.choices or vim.tbl_contains(option.choices, value))
     and (not option.min or (value >= option.min and value <= option.max)) -- not a number is neither
     and (not option.whole or value == math.floor(value))
   if not fits then
-    return ('option `%s` must be a %s%s, not %s'):format(name, kind, range, vim.inspect(value))
+    local article = option.choices and '' or 'a '
+    return ('option `%s` must be %s%s%s, not %s'):format(name, article, kind, range, vim.inspect(value))
   end
 end
 

@@ -20,6 +20,8 @@
 ---@field text string
 ---@field last_commit? { time: integer, subject: string } of its file
 ---@field copy? boolean among similar code: it is the same code again
+---@field reason? 'open'|'recent'|'near'|'committed' why a file stands under an empty prompt
+---@field explain? table how it came to its place, when asked for
 
 ---@class auto_context.Like code that other code should be like
 ---@field path string absolute
@@ -48,6 +50,7 @@
 ---@field legs table<string, auto_context.LegState>
 ---@field coverage table<string, number> share of the chunks that each leg can find
 ---@field hits auto_context.Hit[]
+---@field terms? string[] lower case: what begins with one of them is worth highlighting
 
 ---@class auto_context.SearchParams
 ---@field query string
@@ -55,6 +58,8 @@
 ---@field limit? integer else that of the settings
 ---@field path? string glob on the hit's path
 ---@field language? string
+---@field paths? string[] only these files, relative to root
+---@field tests? 'with'|'without'|'only'
 ---@field threshold? number smallest score as a share of the best one's; else that of the settings
 ---@field wait_ms? integer how long to wait for legs that are not ready
 ---@field near? string path, relative to root, of the file a person looks at

@@ -60,6 +60,10 @@ class SearchRequest:
     path: str | None = None
     """A glob on the hit's path relative to ``root``, as in .gitignore: ``src/**``, ``*.py``."""
     language: str | None = None
+    paths: tuple[str, ...] | None = None
+    """Only these files, relative to ``root``; None: all."""
+    tests: Literal["with", "without", "only"] = "with"
+    """Whether tests may answer."""
     threshold: float = 0.0
     """Smallest score of a hit, as a share of the best one's, 0 to 1."""
     wait_ms: int = 0
@@ -93,6 +97,8 @@ class Hit:
     """``time`` (seconds since the epoch) and ``subject`` of the file's last commit; None when git knows none."""
     explain: dict[str, Any] | None = None
     """When asked for: ``intent``, ``legs`` (rank, score and weight in each), ``fused``, ``steps``, ``score``."""
+    reason: str | None = None
+    """Why a file stands in ``nearby``: ``open``, ``recent``, ``near`` or ``committed``."""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form of every edge: without what is not known or was not asked for."""
@@ -112,10 +118,24 @@ class SearchReply:
     coverage: dict[str, float]
     """Share of the view's chunks that each leg can find, 0 to 1."""
     hits: list[Hit]
+    terms: list[str] = field(default_factory=list)
+    """Lower case: what begins with one of them, as a word or as a part of an identifier, is worth highlighting."""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form of every edge."""
         return asdict(replace(self, hits=[])) | {"hits": [hit.to_dict() for hit in self.hits]}
+
+
+@dataclass(frozen=True, slots=True)
+class NearbyRequest:
+    """Files a person may want before a word is typed. Paths are relative to ``root``, those used last first."""
+
+    root: str
+    near: str = ""
+    """The file the person looks at: its neighbours come in, itself last."""
+    open: tuple[str, ...] = ()
+    recent: tuple[str, ...] = ()
+    limit: int = 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from auto_context.engine import Engine
+from auto_context.rank import is_test
 from auto_context.types import Hit, SearchReply, SearchRequest
 from support import git
 
@@ -178,3 +179,34 @@ def test_typos_find_names_and_files(shared_shop: tuple[Engine, Path]) -> None:
     assert hits(shared_shop, "RetryPolcy")[0].path == "src/uploads.py"
     assert "src/uploads.py" in [hit.path for hit in ask(*shared_shop, "pictuer uplaod", off=("vector",)).hits[:3]]
     assert "src/accounts.py" in [hit.path for hit in hits(shared_shop, "acounts.py")[:3]]
+
+
+def test_tests_can_be_left_out_or_be_all_that_is_wanted(shared_shop: tuple[Engine, Path]) -> None:
+    def files(tests: str) -> set[str]:
+        return {hit.path for hit in ask(*shared_shop, "upload a picture", tests=tests).hits}
+
+    only = files("only")
+    assert only
+    assert all(is_test(path) for path in only)
+    assert not any(is_test(path) for path in files("without"))
+    assert only < files("with")
+
+
+def test_a_list_of_files_narrows_every_leg(shared_shop: tuple[Engine, Path]) -> None:
+    assert {hit.path for hit in ask(*shared_shop, "basket", paths=("web/cart.ts", "gone.py")).hits} == {"web/cart.ts"}
+    assert ask(*shared_shop, "basket", paths=()).hits == []
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("RetryPolicy", ["retrypolicy", "retrypolici", "retry", "retri", "policy", "polici"]),
+        ("opened for max_tries", ["open", "max_tries", "max", "trie"]),
+        ('"growing pauses" x', ["growing pauses", "grow", "paus"]),
+        ("path:src lang:py", []),
+    ],
+)
+def test_terms_are_the_beginnings_worth_highlighting(
+    shared_shop: tuple[Engine, Path], query: str, expected: list[str]
+) -> None:
+    assert ask(*shared_shop, query, wait_ms=0).terms == expected

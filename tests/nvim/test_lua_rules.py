@@ -117,7 +117,7 @@ def test_the_manual_names_every_subcommand_key_and_highlight(start_nvim: StartNe
 
 
 def test_the_options_are_those_of_the_schema(start_nvim: StartNeovim, tmp_path: Path) -> None:
-    kinds = {"text": "string", "whole number": "number", "number": "number", "switch": "boolean"}
+    kinds = {"text": "string", "whole number": "number", "number": "number", "switch": "boolean", "table": "table"}
     expected = {}
     for name, setting in schema().items():
         if "editor" not in setting.row.by:
@@ -125,7 +125,7 @@ def test_the_options_are_those_of_the_schema(start_nvim: StartNeovim, tmp_path: 
         # What the file sets as well has no default here: without an option the file counts.
         default = None if "file" in setting.row.by else setting.default
         option = {"type": kinds[setting.kind], "whole": setting.kind == "whole number" or None, "default": default}
-        option |= {"min": setting.row.low, "max": setting.row.high}
+        option |= {"min": setting.row.low, "max": setting.row.high, "choices": list(setting.row.choices) or None}
         expected[name] = {key: value for key, value in option.items() if value is not None}
     assert start_nvim(cwd=tmp_path).lua("return require('auto_context.config').schema") == expected
 

@@ -45,7 +45,7 @@ def test_hits_none_and_errors_have_their_exit_status(shop: Path) -> None:
 
 def test_json_has_the_documented_keys(shop: Path) -> None:
     reply = json.loads(run("search", "basket", "--root", str(shop), "--json", "--limit", "3").stdout)
-    assert list(reply) == ["query", "root", "branch", "took_ms", "legs", "coverage", "hits"]
+    assert list(reply) == ["query", "root", "branch", "took_ms", "legs", "coverage", "hits", "terms"]
     assert set(reply["legs"]) == {"lexical", "path", "static", "vector"}
     assert len(reply["hits"]) == 3
     assert list(reply["hits"][0]) == [

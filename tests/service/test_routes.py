@@ -11,6 +11,8 @@ from support import follow_job, index
 
 ROUTES = {
     ("get", "/search"),
+    ("post", "/search"),
+    ("post", "/nearby"),
     ("get", "/similar"),
     ("post", "/context"),
     ("post", "/index/update"),
@@ -62,7 +64,7 @@ def test_explain_and_files_first(client: ServiceClient, shop: Path) -> None:
 def test_search_finds_and_filters(client: ServiceClient, shop: Path) -> None:
     reply = search(client, shop, "auth flow")
     assert reply["hits"][0]["path"] == "src/accounts.py"
-    assert set(reply) == {"query", "root", "branch", "took_ms", "legs", "coverage", "hits"}
+    assert set(reply) == {"query", "root", "branch", "took_ms", "legs", "coverage", "hits", "terms"}
     assert set(reply["hits"][0]) == {
         "path", "start_line", "end_line", "focus", "symbol", "kind", "language", "score", "legs", "fresh", "text",
         "last_commit",
@@ -143,3 +145,17 @@ def test_a_home_folder_is_confirmed_first(client: ServiceClient, home: dict[str,
 def test_leases_are_counted(client: ServiceClient) -> None:
     client.request("POST", "/lease", body={"client": "an-editor", "ttl_s": 60})
     assert client.request("GET", "/status")["service"]["leases"] == 1
+
+
+def test_a_search_by_post_takes_a_list_of_files(client: ServiceClient, shop: Path) -> None:
+    body = {"query": "basket", "root": str(shop), "paths": ["web/cart.ts"], "wait_ms": 30_000}
+    assert {hit["path"] for hit in client.request("POST", "/search", body=body)["hits"]} == {"web/cart.ts"}
+    for wrong in ({"tests": "some"}, {"limit": -1}, {"root": "relative"}):
+        with pytest.raises(AutoContextError) as caught:
+            client.request("POST", "/search", body=body | wrong)
+        assert caught.value.code == "bad_request"
+
+
+def test_files_before_a_word_is_typed(client: ServiceClient, shop: Path) -> None:
+    reply = client.request("POST", "/nearby", body={"root": str(shop), "open": ["README.md"], "limit": 3})
+    assert [hit["reason"] for hit in reply["hits"]] == ["open", "committed", "committed"]

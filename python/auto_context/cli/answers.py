@@ -33,6 +33,9 @@ def add_commands(commands: Any) -> None:
     add_setting(search, "limit", "N")
     search.add_argument("--path", metavar="GLOB", help="only files that match, as in .gitignore")
     search.add_argument("--language", metavar="L", help="only files of this language, such as python")
+    search.add_argument(
+        "--tests", choices=("with", "without", "only"), default="with", help="whether tests may answer (default: with)"
+    )
     add_setting(search, "threshold", "X")
     search.add_argument(
         "--per-file", type=_per_file, default=4, metavar="N", help="hits of one file in ten (default: 4)"
@@ -110,6 +113,7 @@ def _search(options: argparse.Namespace) -> int:
         **_chosen(options, "limit", "threshold", "wait_ms"),
         "path": options.path,
         "language": options.language,
+        "tests": options.tests,
         "per_file": options.per_file,
         "explain": "true" if options.explain else None,
     }

@@ -148,9 +148,21 @@ class Editor:
     width: Annotated[float, Row("the picker's part of the screen's width", _EDITOR, low=0.1, high=1)] = 0.9
     height: Annotated[float, Row("the picker's part of the screen's height", _EDITOR, low=0.1, high=1)] = 0.85
     preview: Annotated[bool, Row("show a preview where there is room", _EDITOR)] = True
+    layout: Annotated[
+        str,
+        Row(
+            "where the preview stands: beside the list, below it, or by the screen's width",
+            _EDITOR, choices=("auto", "wide", "tall"),
+        ),
+    ] = "auto"  # fmt: skip
     border: Annotated[
         str | None,
         Row("border of the windows, see |nvim_open_win()|; else 'winborder' where it is set, else `rounded`", _EDITOR),
+    ] = None
+    icons: Annotated[bool, Row("icons of mini.icons or nvim-web-devicons, where one is installed", _EDITOR)] = True
+    keys: Annotated[
+        dict[str, Any] | None,
+        Row("keys of the picker by action: a key, a list of keys, or false; see |auto_context-keys|", _EDITOR),
     ] = None
 
 
@@ -160,7 +172,7 @@ class Setting:
 
     name: str
     kind: str
-    """``text``, ``whole number``, ``number``, ``switch`` or ``list``."""
+    """``text``, ``whole number``, ``number``, ``switch``, ``list`` or ``table``."""
     default: Any
     row: Row
 
@@ -258,4 +270,5 @@ def _settings(owner: type[Any]) -> Iterable[Setting]:
         kind, row = get_args(hints[item.name])[:2]
         if get_origin(kind) is not tuple:
             kind = next((one for one in get_args(kind) if one is not NoneType), kind)
-        yield Setting(item.name, _KINDS.get(kind, "list"), item.default, row)
+        other = "table" if get_origin(kind) is dict else "list"
+        yield Setting(item.name, _KINDS.get(kind, other), item.default, row)

@@ -18,6 +18,7 @@ from auto_context.engine.checks import checks
 from auto_context.engine.context import Context
 from auto_context.engine.examination import examine
 from auto_context.engine.figures import branches, figures
+from auto_context.engine.nearby import nearby
 from auto_context.engine.query_vectors import QueryVectors
 from auto_context.engine.repository import Repository
 from auto_context.engine.search import Queries, Search
@@ -34,6 +35,7 @@ from auto_context.types import (
     Cleared,
     ContextReply,
     ContextRequest,
+    NearbyRequest,
     Pruned,
     RepositoryStatus,
     SearchReply,
@@ -275,6 +277,15 @@ class Engine:
         wordless = repository.lexical.damaged or (worktree.view.chunks > 0 and not repository.lexed)
         self._refresh_behind(resolved, worktree.updated_at, at_once=search.other_model or wordless)
         return reply
+
+    def nearby(self, request: NearbyRequest) -> SearchReply:
+        """Files a person may want before a word is typed.
+
+        Raises:
+            AutoContextError: ``not_indexed``, faults of the store and the path.
+        """
+        root, repository, worktree, branch = self._current(Path(request.root), 0.0)
+        return nearby(repository, root, worktree, branch, request)
 
     def similar(self, request: SimilarRequest) -> SimilarReply:
         """Code like some code, from the view of the branch that is checked out.

@@ -16,6 +16,7 @@ from auto_context.engine.repository import Repository
 from auto_context.engine.views import View
 from auto_context.errors import AutoContextError, nearest
 from auto_context.language import LANGUAGES
+from auto_context.rank import is_test
 from auto_context.rank.query import Query
 from auto_context.source import Root, language_of
 from auto_context.types import SearchRequest
@@ -47,8 +48,11 @@ class Scope:
             near = nearest(request.language.lower(), LANGUAGES)
             hint = f"did you mean {near!r}?" if near else "give a name such as python, or an extension such as py"
             raise AutoContextError("bad_request", f"language: none is called {request.language!r}", hint)
+        self._only = None if request.paths is None else frozenset(request.paths)
+        tests = "" if request.tests == "with" else request.tests
         self.key = (
-            root.prefix, request.path, request.language, query.paths, query.languages, query.since, history.head
+            root.prefix, request.path, request.language, query.paths, query.languages, query.since, tests,
+            (self._only,) if self._only is not None else (), history.head,
         )  # fmt: skip
         """What passes depends on this, besides the view."""
 
@@ -71,9 +75,7 @@ class Scope:
         if prefix and not path.startswith(prefix):
             return False
         relative = path[len(prefix) :]
-        if self._request.path and not _glob(self._request.path).match_file(relative):
-            return False
-        if not all(_matches(pattern, relative) for pattern in query.paths):
+        if not self._asked_for(relative) or not all(_matches(pattern, relative) for pattern in query.paths):
             return False
         language = self._view.entries[path].language
         if self._request.language and not _speaks(language, self._request.language):
@@ -81,6 +83,15 @@ class Scope:
         if query.languages and not any(_speaks(language, asked) for asked in query.languages):
             return False
         return query.since is None or self._changed(path) >= query.since
+
+    def _asked_for(self, relative: str) -> bool:
+        """Whether the request's own filters let a path through, but for its language."""
+        request = self._request
+        if self._only is not None and relative not in self._only:
+            return False
+        if request.tests != "with" and is_test(relative) != (request.tests == "only"):
+            return False
+        return not request.path or _glob(request.path).match_file(relative)
 
     def _changed(self, path: str) -> float:
         """When a path changed: as git says, else as the file does."""

@@ -108,7 +108,9 @@ class Search:
             ranked = []
         hits = self._hits(ranked)
         took = round((time.monotonic() - began) * 1000, 2)
-        return SearchReply(self._request.query, str(self._root.path), branch, took, self._states, self._coverage, hits)
+        return SearchReply(
+            self._request.query, str(self._root.path), branch, took, self._states, self._coverage, hits, query.terms
+        )
 
     # With words: legs, fusion, ranking
 

@@ -69,6 +69,26 @@ class Query:
     place: tuple[str, int] | None = None
     """A file and a line that the text names, as a traceback does."""
 
+    @property
+    def terms(self) -> list[str]:
+        """What of it to highlight, lower case: phrases whole, and the beginnings that forms of a word share."""
+        found = [phrase.lower() for phrase in self.phrases]
+        found += [beginning for word in self.words if len(word) > 1 for beginning in _beginnings(word)]
+        return list(dict.fromkeys(found))[:_MOST_TERMS]
+
+
+_ENDING = re.compile(r"(?<=\w{4})(?:(ies|ied|y)|ing|ed|es|s)$")
+_MOST_TERMS = 32
+
+
+def _beginnings(word: str) -> tuple[str, ...]:
+    """What the forms of a word begin with: ``retries`` gives ``retry`` and ``retri``, ``asked`` gives ``ask``."""
+    found = _ENDING.search(word) if word.isalpha() else None
+    if found is None:
+        return (word,)
+    stem = word[: found.start()]
+    return (stem + "y", stem + "i") if found[1] else (stem,)
+
 
 @dataclass(slots=True)
 class _Parts:

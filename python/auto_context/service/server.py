@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import parse_qsl
 
 import anyio.to_thread
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
-from fastapi.routing import APIRoute
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
-from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from auto_context import __version__, render
+from auto_context import __version__
 from auto_context.config import Effective
 from auto_context.engine import Engine, Options
 from auto_context.engine.pace import Pace
 from auto_context.errors import CODES, AutoContextError
-from auto_context.service import insight, memory
+from auto_context.service import asking, insight, memory
 from auto_context.service.api import LEASE_TTL_S, PROTOCOL
 from auto_context.service.insight import Root
 from auto_context.service.jobs import Job, Jobs
 from auto_context.service.pressure import Minder
 from auto_context.service.statistics import Statistics
+from auto_context.service.wire import Json, Route
 from auto_context.service.workers import Workers
-from auto_context.types import Cleared, ContextRequest, SearchRequest, SimilarRequest, UpdateReport
+from auto_context.types import Cleared, UpdateReport
 
 log = logging.getLogger(__name__)
 
@@ -44,40 +41,6 @@ _LONGEST_POLL_MS = 30_000
 _CLOSE_LIMIT_S = 3.0
 _COLLECT_S = 0.5
 """Every five seconds while garbage is being collected: a tenth of the time."""
-
-
-class _Json(JSONResponse):
-    """JSON in ASCII: a file name that is no UTF-8 has characters that only escapes can carry."""
-
-    def render(self, content: Any) -> bytes:
-        """The body."""
-        return json.dumps(content, separators=(",", ":")).encode("ascii")
-
-
-class _Request(Request):
-    """A request whose query may name files that are no UTF-8, as `_Json` does in the other direction."""
-
-    @property
-    def query_params(self) -> QueryParams:
-        """The parameters behind the question mark."""
-        query = self.scope["query_string"].decode("latin-1")
-        return QueryParams(parse_qsl(query, keep_blank_values=True, errors="surrogateescape"))
-
-
-class _Route(APIRoute):
-    """A route that gets such requests."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """What answers."""
-        handle = super().get_route_handler()
-
-        async def answer(request: Request) -> Response:
-            return await handle(_Request(request.scope, request.receive))
-
-        return answer
-
-
-Limit = Annotated[int | None, Query(ge=0, le=200)]
 
 
 class UpdateBody(BaseModel):
@@ -95,16 +58,6 @@ class IncrementalBody(BaseModel):
 
     root: Root
     paths: list[str] = Field(max_length=10_000)
-
-
-class ContextBody(BaseModel):
-    """Ask for what is needed at a place."""
-
-    root: Root
-    path: str
-    line: int = Field(ge=1)
-    column: int | None = Field(default=None, ge=1)
-    budget: int = Field(default=2_000, ge=50, le=100_000)
 
 
 class PruneBody(BaseModel):
@@ -267,11 +220,10 @@ class Service:
 
 def create_app(service: Service) -> FastAPI:
     """The routes over a service."""
-    app = FastAPI(
-        title="auto-context", version=__version__, docs_url=None, redoc_url=None, default_response_class=_Json
-    )
-    app.router.route_class = _Route
+    app = FastAPI(title="auto-context", version=__version__, docs_url=None, redoc_url=None, default_response_class=Json)
+    app.router.route_class = Route
     _add_errors(app)
+    asking.add_routes(app, service)
     _add_index_routes(app, service)
     _add_store_routes(app, service)
     _add_service_routes(app, service)
@@ -296,45 +248,6 @@ class _NoteUse:
 
 
 def _add_index_routes(app: FastAPI, service: Service) -> None:
-    @app.get("/search")
-    def search(
-        query: str,
-        root: Root,
-        limit: Limit = None,
-        path: str | None = None,
-        language: str | None = None,
-        threshold: Annotated[float | None, Query(ge=0, le=1)] = None,
-        wait_ms: Annotated[int, Query(ge=0, le=60_000)] = 0,
-        near: str = "",
-        per_file: Annotated[int, Query(ge=1, le=200)] = 4,
-        explain: bool = False,
-    ) -> JSONResponse:
-        """The best hits for a query in a folder; what is not said is as in the service's settings."""
-        limit, threshold = service.limit(limit), service.settings.threshold if threshold is None else threshold
-        request = SearchRequest(
-            query, root, limit, path, language, threshold, wait_ms, near=near, per_file=per_file, explain=explain
-        )
-        reply = service.engine.search(request)
-        service.statistics.searched(reply.took_ms)
-        return _Json(reply.to_dict())
-
-    @app.get("/similar")
-    def similar(
-        path: str,
-        root: Root,
-        line: Annotated[int | None, Query(ge=1)] = None,
-        limit: Limit = None,
-    ) -> JSONResponse:
-        """Code like the chunk at a line of a file, or like the whole file."""
-        return _Json(service.engine.similar(SimilarRequest(root, path, line, service.limit(limit))).to_dict())
-
-    @app.post("/context")
-    def context(body: ContextBody) -> JSONResponse:
-        """What one needs to work at a place, within a budget of tokens; ``markdown`` has the same as one text."""
-        request = ContextRequest(body.root, body.path, body.line, body.column, body.budget)
-        reply = service.engine.context(request).to_dict()
-        return _Json(reply | {"markdown": render.context(reply["items"])})
-
     @app.post("/index/update", status_code=202)
     def update(body: UpdateBody) -> dict[str, str]:
         """Bring a whole worktree up to date."""
@@ -409,7 +322,7 @@ def _add_service_routes(app: FastAPI, service: Service) -> None:
 
 def _add_errors(app: FastAPI) -> None:
     def answer(error: AutoContextError, status: int | None = None) -> JSONResponse:
-        return _Json({"error": error.to_dict()}, status or error.spec.http_status)
+        return Json({"error": error.to_dict()}, status or error.spec.http_status)
 
     @app.exception_handler(AutoContextError)
     def coded(_: Request, error: AutoContextError) -> JSONResponse:

@@ -26,7 +26,8 @@ Event = Callable[[str, dict[str, Any]], None]
 
 
 _ASKS = {
-    "search": ("GET", "/search", "refine"),
+    "search": ("POST", "/search", "refine"),
+    "nearby": ("POST", "/nearby", "search"),
     "similar": ("GET", "/similar", "refine"),
     "context": ("POST", "/context", "refine"),
     "status": ("GET", "/status", "general"),

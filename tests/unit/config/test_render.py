@@ -36,6 +36,6 @@ def test_every_setting_is_in_both_and_no_line_is_too_long() -> None:
 def test_a_name_means_one_thing() -> None:
     assert not Settings.__dataclass_fields__.keys() & Editor.__dataclass_fields__.keys()
     for setting in schema().values():
-        assert setting.kind in {"text", "whole number", "number", "switch", "list"}
+        assert setting.kind in {"text", "whole number", "number", "switch", "list", "table"}
         assert (setting.row.low is None) == (setting.kind not in ("whole number", "number"))
         assert not setting.row.text.endswith(".")
