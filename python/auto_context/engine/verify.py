@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +22,8 @@ from auto_context.types import Hit
 
 _LARGEST = 4 << 20
 """Bytes. A file that grew past this is not read for a reply."""
+_TELLING = re.compile(r"\w{3}")
+"""A line with this can be told from others."""
 
 
 class OnDisk(NamedTuple):
@@ -52,7 +56,7 @@ def verify(
     """Make the hit of a candidate, or None when its file is gone.
 
     A chunk whose file changed is looked for in the file as it is: moved, it is shown where it is now; changed, it is
-    marked as not fresh and never names a line the file does not have.
+    shown where most of it is now, marked as not fresh, and never names a line the file does not have.
 
     Args:
         repository: where the content is.
@@ -80,9 +84,8 @@ def verify(
         found = _find(now.lines, indexed, item.start_line)
         fresh = found is not None
         if found is None:
-            last = max(1, len(now.lines))
-            start = min(item.start_line, last)
-            lines = now.lines[start - 1 : item.end_line] or [""]
+            start, end = _where(now.lines, indexed, item.start_line, item.symbol)
+            lines = now.lines[start - 1 : end] or [""]
         else:
             start = found
     line = query.place[1] - start if query.place else -1
@@ -142,3 +145,39 @@ def _find(lines: list[str], wanted: list[str], near: int) -> int | None:
     size = len(wanted)
     places = [at + 1 for at, line in enumerate(lines) if line == wanted[0] and lines[at : at + size] == wanted]
     return min(places, key=lambda place: abs(place - near)) if places else None
+
+
+def _where(lines: list[str], wanted: list[str], near: int, symbol: str) -> tuple[int, int]:
+    """Where what is left of a changed run of lines stands now: first and last line, 1-based, both in the file.
+
+    Lines that are there once before and after, as in Cohen's patience diff, say how far it moved, the longer the more;
+    where none is left the one line with the symbol's name does, and else it is where it was.
+
+    Args:
+        lines: of the file now.
+        wanted: the run.
+        near: its first line when it was indexed.
+        symbol: what the run defines.
+    """
+    size, last = len(wanted), max(1, len(lines))
+    once, now = _once(wanted), _once(lines)
+    anchors = [(at, now[line]) for line, at in once.items() if line in now]
+    if not anchors:
+        name = symbol.rsplit(".", 1)[-1]
+        named = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+        before, after = ([at for at, line in enumerate(run) if named.search(line)] for run in (wanted, lines))
+        anchors = [(before[0], after[0])] if name and before and len(after) == 1 else [(0, near - 1)]
+    weights: Counter[int] = Counter()
+    for at, place in anchors:
+        weights[place - at] += len(wanted[at].strip())
+    moved = max(weights, key=lambda by: (weights[by], -abs(by + 1 - near)))
+    # Lines were put in or taken out within it; one that is far off went elsewhere.
+    close = sorted((at, place) for at, place in anchors if abs(place - at - moved) <= size // 2)
+    start = min(max(1, close[0][1] - close[0][0] + 1), last)
+    return start, min(max(start, close[-1][1] + size - close[-1][0]), last)
+
+
+def _once(lines: list[str]) -> dict[str, int]:
+    """The lines that are there once, by what they say, with their places; not those of brackets alone."""
+    counts = Counter(lines)
+    return {line: at for at, line in enumerate(lines) if counts[line] == 1 and _TELLING.search(line)}
