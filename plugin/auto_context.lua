@@ -17,6 +17,7 @@ vim.api.nvim_create_user_command('AutoContext', function(command)
 end, {
   nargs = '*',
   bang = true,
+  range = true,
   desc = 'Search this repository by meaning, name or file',
   complete = function(lead, line, position)
     return require('auto_context.command').complete(lead, line, position)
@@ -26,6 +27,26 @@ end, {
 vim.keymap.set('n', '<Plug>(AutoContext)', function()
   require('auto_context').open()
 end, { desc = 'AutoContext: open the picker' })
+
+vim.keymap.set('n', '<Plug>(AutoContextContext)', function()
+  require('auto_context').open_context()
+end, { desc = 'AutoContext: the context of this place' })
+
+vim.keymap.set('x', '<Plug>(AutoContextContext)', ':AutoContext context<CR>', {
+  silent = true,
+  desc = 'AutoContext: the context of these lines',
+})
+
+-- A restored session has only the empty window of a context.
+vim.api.nvim_create_autocmd('SessionLoadPost', {
+  group = vim.api.nvim_create_augroup('AutoContextSession', {}),
+  desc = 'AutoContext: close windows whose contents no session keeps',
+  callback = function()
+    if vim.fn.bufexists('auto-context://context') == 1 then
+      require('auto_context.context_split').forget_restored()
+    end
+  end,
+})
 
 -- A repository that has an index stays current from the first save of a session.
 vim.api.nvim_create_autocmd('BufWritePost', {

@@ -9,7 +9,7 @@ local M = {}
 
 ---@class auto_context.Subcommand
 ---@field text string what it does, for the manual's test and messages
----@field run fun(rest: string, bang: boolean)
+---@field run fun(rest: string, bang: boolean, range?: integer[])
 
 ---@param error? auto_context.Error
 local function say(error)
@@ -124,6 +124,16 @@ local function clear(rest, bang)
   require('auto_context.removal').clear({ root = root, confirmed = bang })
 end
 
+---@param rest string
+---@param range? integer[]
+local function context(rest, range)
+  local budget = tonumber(rest)
+  if rest ~= '' and not (budget and budget >= 50 and budget == math.floor(budget)) then
+    return say(errors.new('bad_request', ('`%s` is no number of tokens'):format(rest), 'a whole number from 50 on'))
+  end
+  require('auto_context').open_context({ budget = budget, range = range })
+end
+
 ---@type table<string, auto_context.Subcommand>
 M.subcommands = {
   search = {
@@ -136,6 +146,12 @@ M.subcommands = {
     text = 'open the picker on code like the code under the cursor; with ! like the whole file',
     run = function(_, bang)
       require('auto_context').open_similar({ whole = bang })
+    end,
+  },
+  context = {
+    text = 'code that belongs to the place under the cursor or to a range, in a split; a number: most tokens',
+    run = function(rest, _, range)
+      context(rest, range)
     end,
   },
   index = {
@@ -164,7 +180,7 @@ local function names()
   return list
 end
 
----@param command { args: string, bang: boolean }
+---@param command { args: string, bang: boolean, range: integer, line1: integer, line2: integer }
 function M.run(command)
   -- A person asks: a fault said before is said again, and a remote plugin that gave up gets another try.
   notify.forget()
@@ -177,7 +193,7 @@ function M.run(command)
   end
   local subcommand = M.subcommands[name]
   if subcommand then
-    return subcommand.run(rest, bang)
+    return subcommand.run(rest, bang, command.range > 0 and { command.line1, command.line2 } or nil)
   end
   local near = require('auto_context.config').nearest(name, names())
   local advice = near and ('did you mean `%s`?'):format(near) or 'known: ' .. table.concat(names(), ', ')

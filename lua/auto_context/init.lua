@@ -45,6 +45,44 @@ function M.similar(opts, callback)
   return require('auto_context.rpc').request('similar', params, callback)
 end
 
+---What one needs to work at a place. Returns at once; `callback` runs on the main loop.
+---@param opts? auto_context.ContextOpts
+---@param callback fun(error?: auto_context.Error, reply?: auto_context.ContextReply)
+---@return fun() cancel
+function M.context(opts, callback)
+  return require('auto_context.context').request(opts, callback)
+end
+
+---The same in a split; with a range, of those lines.
+---@param opts? auto_context.ContextOpts
+function M.open_context(opts)
+  require('auto_context.context').open(opts)
+end
+
+---`context`, waiting for the answer. Not for callbacks of libuv.
+---@param opts? auto_context.ContextOpts
+---@param timeout_ms? integer default 10000
+---@return auto_context.ContextReply? reply nil with an error
+---@return auto_context.Error? error
+function M.context_sync(opts, timeout_ms)
+  return require('auto_context.blocking').wait(function(callback)
+    return M.context(opts, callback)
+  end, timeout_ms)
+end
+
+---`search`, waiting for the answer. Not for callbacks of libuv.
+---@param query string
+---@param opts? table
+---@param timeout_ms? integer default 10000
+---@return auto_context.Reply? reply nil with an error
+---@return auto_context.Error? error
+function M.search_sync(query, opts, timeout_ms)
+  local limits = vim.tbl_extend('keep', opts or {}, { wait_ms = timeout_ms })
+  return require('auto_context.blocking').wait(function(callback)
+    return M.search(query, limits, callback)
+  end, timeout_ms)
+end
+
 ---Bring the index of a root up to date, or make it.
 ---@param opts? { root?: string, force?: boolean, confirmed?: boolean }
 ---@param callback? fun(error?: auto_context.Error, result?: { job: string })

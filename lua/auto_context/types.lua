@@ -38,6 +38,30 @@
 ---@field hits auto_context.Hit[]
 ---@field copies auto_context.Hit[]
 
+---@class auto_context.ContextItem one snippet
+---@field path string relative to the root
+---@field start_line integer 1-based
+---@field end_line integer included
+---@field symbol string
+---@field kind string
+---@field language string
+---@field score number
+---@field reason string `here`, `selected`, `picked`, `defines NAME`, `similar` or `tests NAME`
+---@field tokens integer of the snippet as Markdown
+---@field text string
+
+---@class auto_context.ContextReply reply of the `context` method
+---@field root string
+---@field branch string
+---@field path string
+---@field line integer
+---@field budget integer
+---@field tokens integer
+---@field exact boolean whether the model's tokenizer counted
+---@field took_ms number
+---@field items auto_context.ContextItem[]
+---@field markdown string
+
 -- Legs: lexical (words), path (names), static (pooled vectors of words: a coarse meaning, at once), vector (the
 -- transformer's: the precise one).
 ---@alias auto_context.LegState 'ok'|'partial'|'pending'|'loading'|'down'|'empty'|'off'

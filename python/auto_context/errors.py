@@ -51,6 +51,7 @@ CODES: dict[str, Code] = {
     "storage_failed": Code("error", 2, 500, "make the folder in the message writable, or choose another"),
     "job_missing": Code("info", 2, 404, "the job ended long ago or the service was restarted; look at `status`"),
     "cancelled": Code("info", 2, 409, "start it again: what was done is kept"),
+    "timed_out": Code("warn", 2, 504, "ask again, or give it more time: the first answer may wait for the model"),
     "service_unreachable": Code("error", 2, 503, "run `auto-context service start` and read the log it names"),
     "service_failed": Code("error", 2, 503, "read the service's log for the cause"),
     "service_newer": Code("error", 2, 409, "update this client: a newer service is running"),

@@ -46,21 +46,23 @@ end
 ---@param root string
 ---@param hit auto_context.Hit
 ---@param how? auto_context.How
+---@return boolean whether the file is open now
 function M.jump(root, hit, how)
   local path = hits.file(root, hit)
   if not exists(path) then
     notify.fault(errors.new('path_missing', hit.path .. ' is gone', 'the index follows soon'), { asked = true })
-    return
+    return false
   end
   vim.cmd("normal! m'")
   local ok, problem = pcall(open, path, how or 'edit')
   if not ok then
     notify.warn(vim.trim(tostring(problem)))
-    return
+    return false
   end
   local line = math.min(hits.focus(hit), api.nvim_buf_line_count(0))
   api.nvim_win_set_cursor(0, { line, 0 })
   vim.cmd('normal! ^zvzz')
+  return true
 end
 
 ---@param root string
