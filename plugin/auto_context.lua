@@ -48,6 +48,23 @@ vim.api.nvim_create_autocmd('SessionLoadPost', {
   end,
 })
 
+-- `auto_start`: read from where it was set, so that nothing is loaded where it was not.
+vim.api.nvim_create_autocmd('UIEnter', {
+  group = vim.api.nvim_create_augroup('AutoContextStart', {}),
+  desc = 'AutoContext: begin early, if that was asked for',
+  once = true,
+  callback = function()
+    vim.defer_fn(function()
+      local given = vim.g.auto_context
+      local config = package.loaded['auto_context.config']
+      local named = type(given) == 'function' or (type(given) == 'table' and given.auto_start)
+      if (config or named) and require('auto_context.config').get().auto_start then
+        require('auto_context.schedule').start_early()
+      end
+    end, 100)
+  end,
+})
+
 -- A repository that has an index stays current from the first save of a session.
 vim.api.nvim_create_autocmd('BufWritePost', {
   group = vim.api.nvim_create_augroup('AutoContextWrite', {}),

@@ -3,7 +3,6 @@
 local errors = require('auto_context.errors')
 local host = require('auto_context.host')
 local notify = require('auto_context.notify')
-local progress = require('auto_context.progress')
 
 local M = {}
 
@@ -20,37 +19,7 @@ end
 
 ---@param bang boolean
 local function index(bang)
-  local root = require('auto_context.repo').of_buffer()
-  local group = vim.api.nvim_create_augroup('AutoContextCommand', {})
-  vim.api.nvim_create_autocmd('User', {
-    group = group,
-    pattern = 'AutoContextIndexed',
-    callback = function(event)
-      local done = event.data
-      if done.root ~= root or done.kind ~= 'update' then
-        return
-      end
-      if done.report then
-        local report = done.report
-        local files, chunks = progress.count(report.files, 'file'), progress.count(report.chunks, 'chunk')
-        local left = report.pending_chunks > 0
-            and ('; %s wait for the model'):format(progress.count(report.pending_chunks, 'chunk'))
-          or ''
-        notify.info(('indexed %s, %s in %s%s'):format(files, chunks, progress.duration(report.took_s), left))
-      elseif errors.levels[done.error.code] == 'info' then
-        say(done.error) -- the others are said by `index`
-      end
-      return true
-    end,
-  })
-  require('auto_context').index({ root = root, force = bang, confirmed = bang }, function(error)
-    if error then
-      pcall(vim.api.nvim_del_augroup_by_id, group)
-      say(error)
-    else
-      notify.info('indexing ' .. vim.fn.fnamemodify(root, ':~'))
-    end
-  end)
+  require('auto_context').index({ force = bang, confirmed = bang, shown = true }, say)
 end
 
 local function status()
@@ -76,6 +45,17 @@ local function stop()
       notify.info('stopped; the next use starts it again')
     end
   end)
+end
+
+local function cancel()
+  local install = package.loaded['auto_context.install']
+  if install and install.cancel() then
+    return notify.info('the installation ends; what was there before stays in use')
+  end
+  local index_module = package.loaded['auto_context.index']
+  if not index_module or index_module.cancel_all() == 0 then
+    notify.info('nothing is being indexed by this editor')
+  end
 end
 
 ---@return string? the service's log: the worker's and the engine's words are there
@@ -161,6 +141,7 @@ M.subcommands = {
     end,
   },
   status = { text = 'a window that says what is indexed, what runs and what is wrong', run = status },
+  cancel = { text = 'cancel indexing, or an installation; everything else goes on', run = cancel },
   stop = { text = 'cancel indexing and end the service and everything this editor runs', run = stop },
   install = { text = 'make the Python environment; `gpu`: for a GPU; with ! without asking', run = install },
   uninstall = {

@@ -13,6 +13,7 @@ local M = {}
 ---@field threshold? number
 ---@field debounce_ms integer
 ---@field auto_update boolean
+---@field auto_start boolean
 ---@field interval_minutes number
 ---@field width number
 ---@field height number
@@ -36,6 +37,7 @@ M.schema = {
   limit = { type = 'number', whole = true, min = 1, max = 200 },
   threshold = { type = 'number', min = 0, max = 1 },
   debounce_ms = { type = 'number', whole = true, default = 40, min = 0, max = 1000 },
+  auto_start = { type = 'boolean', default = false },
   auto_update = { type = 'boolean', default = true },
   interval_minutes = { type = 'number', default = 10, min = 0, max = 1440 },
   width = { type = 'number', default = 0.9, min = 0.1, max = 1 },

@@ -1,8 +1,11 @@
--- Index jobs this editor started: begun, followed, ended. Fires `User AutoContextProgress` and `AutoContextIndexed`.
+-- Index jobs this editor started: begun, followed, ended. Fires `User AutoContextIndexStarted`, `AutoContextProgress`
+-- and `AutoContextIndexed`, and says of those a person started how far they are.
 
 local errors = require('auto_context.errors')
+local events = require('auto_context.events')
 local log = require('auto_context.log')
 local notify = require('auto_context.notify')
+local progress = require('auto_context.progress')
 local repo = require('auto_context.repo')
 local rpc = require('auto_context.rpc')
 
@@ -13,6 +16,7 @@ local MOST_OPEN = 1000 -- the service takes no more
 ---@class auto_context.IndexState
 ---@field starting integer requests not yet answered by a job
 ---@field jobs table<string, true>
+---@field shown table<string, true> those a person started
 ---@field progress? auto_context.Progress of the newest running job
 ---@field last? auto_context.Indexed
 
@@ -22,14 +26,8 @@ local states = {}
 ---@param root string
 ---@return auto_context.IndexState
 local function state_of(root)
-  states[root] = states[root] or { starting = 0, jobs = {} }
+  states[root] = states[root] or { starting = 0, jobs = {}, shown = {} }
   return states[root]
-end
-
----@param name string
----@param data table
-local function fire(name, data)
-  vim.api.nvim_exec_autocmds('User', { pattern = name, data = data, modeline = false })
 end
 
 ---@param root string
@@ -43,6 +41,13 @@ end
 ---@return auto_context.Progress?
 function M.progress(root)
   return states[root] and states[root].progress
+end
+
+---@param root string
+---@return boolean whether the last job failed
+function M.failed(root)
+  local last = states[root] and states[root].last
+  return last ~= nil and last.error ~= nil and errors.levels[last.error.code] ~= 'info'
 end
 
 ---@return boolean
@@ -59,7 +64,11 @@ local function begin(method, params, callback)
   rpc.request(method, params, function(error, result)
     state.starting = state.starting - 1
     if result then
+      local known = state.jobs[result.job]
       state.jobs[result.job] = true
+      if not known then
+        events.fire('IndexStarted', { root = params.root, job = result.job, kind = method })
+      end
     end
     callback(error, result)
   end)
@@ -97,9 +106,40 @@ local function open_paths(root)
   end):totable()
 end
 
+---Cancel every job this editor is following.
+---@return integer jobs
+function M.cancel_all()
+  local count = 0
+  for _, state in pairs(states) do
+    for job in pairs(state.jobs) do
+      count = count + 1
+      rpc.request('cancel_job', { id = job }, function() end)
+    end
+  end
+  return count
+end
+
+---From 0.12 on any display of progress may ask for the end of what it shows.
+local function listen_for_cancel()
+  if vim.fn.has('nvim-0.12') == 0 then
+    return
+  end
+  vim.api.nvim_create_autocmd('Progress', {
+    group = vim.api.nvim_create_augroup('AutoContextProgress', {}),
+    pattern = 'auto_context',
+    desc = 'AutoContext: cancel indexing',
+    callback = function(event)
+      -- Our own message of a cancelled job comes when none is followed any more.
+      if event.data.status == 'cancel' and vim.startswith(tostring(event.data.id), 'auto_context.index') then
+        M.cancel_all()
+      end
+    end,
+  })
+end
+
 ---Bring the whole root up to date.
 ---@param root string
----@param opts? { force?: boolean, confirmed?: boolean }
+---@param opts? { force?: boolean, confirmed?: boolean, shown?: boolean } shown: a person waits for it
 ---@param callback? auto_context.Callback the job was accepted, or why not
 function M.update(root, opts, callback)
   local known = repo.get(root)
@@ -110,7 +150,14 @@ function M.update(root, opts, callback)
     confirmed = opts and opts.confirmed or known.confirmed or false,
     open_paths = open_paths(root),
   }
-  begin('update', params, callback or in_background)
+  begin('update', params, function(error, result)
+    if result and opts and opts.shown then
+      state_of(root).shown[result.job] = true
+      listen_for_cancel()
+      notify.info('indexing ' .. vim.fn.fnamemodify(root, ':~'))
+    end
+    (callback or in_background)(error, result)
+  end)
 end
 
 ---Bring some paths up to date.
@@ -145,18 +192,33 @@ function M.is_indexed(root, callback)
   end)
 end
 
----Cancel every job this editor is following.
-function M.cancel_all()
-  for _, state in pairs(states) do
-    for job in pairs(state.jobs) do
-      rpc.request('cancel_job', { id = job }, function() end)
+---What a person who started it reads at its end.
+---@param done auto_context.Indexed
+local function say_end(done)
+  local id = 'index ' .. done.root
+  if done.error then
+    notify.progress(id, done.error.message, done.error.code == 'cancelled' and 'cancel' or 'failed')
+    if errors.levels[done.error.code] == 'info' then
+      notify.fault(done.error, { asked = true }) -- the others are said in any case
     end
+    return
   end
+  local report = done.report --[[@as table]]
+  local left = report.pending_chunks > 0
+      and ('; %s wait for the model'):format(progress.count(report.pending_chunks, 'chunk'))
+    or ''
+  local files, chunks = progress.count(report.files, 'file'), progress.count(report.chunks, 'chunk')
+  notify.progress(id, 'indexed', 'success', 100)
+  notify.info(('indexed %s, %s in %s%s'):format(files, chunks, progress.duration(report.took_s), left))
 end
 
-rpc.on('progress', function(progress)
-  state_of(progress.root).progress = progress
-  fire('AutoContextProgress', progress)
+rpc.on('progress', function(news)
+  local state = state_of(news.root)
+  state.progress = news
+  if state.shown[news.job] then
+    notify.progress('index ' .. news.root, progress.text(news), 'running', news.percent)
+  end
+  events.fire('Progress', news)
 end)
 
 rpc.on('indexed', function(done)
@@ -176,12 +238,19 @@ rpc.on('indexed', function(done)
       notify.fault(done.error)
     end
   end
-  fire('AutoContextIndexed', done)
+  if state.shown[done.job] then
+    state.shown[done.job] = nil
+    say_end(done)
+  end
+  events.fire('Indexed', done)
 end)
 
 rpc.on('exit', function()
-  for _, state in pairs(states) do
-    state.jobs, state.progress = {}, nil
+  for root, state in pairs(states) do
+    for _ in pairs(state.shown) do
+      notify.progress('index ' .. root, 'the remote plugin ended', 'failed')
+    end
+    state.jobs, state.shown, state.progress = {}, {}, nil
   end
 end)
 

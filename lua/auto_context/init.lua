@@ -84,7 +84,7 @@ function M.search_sync(query, opts, timeout_ms)
 end
 
 ---Bring the index of a root up to date, or make it.
----@param opts? { root?: string, force?: boolean, confirmed?: boolean }
+---@param opts? { root?: string, force?: boolean, confirmed?: boolean, shown?: boolean } shown: say how far it is
 ---@param callback? fun(error?: auto_context.Error, result?: { job: string })
 function M.index(opts, callback)
   local root = opts and opts.root or require('auto_context.repo').of_buffer()
@@ -98,18 +98,11 @@ function M.handle_write(path)
   require('auto_context.schedule').handle_write(path)
 end
 
----What this editor knows of a root, from memory: for a statusline. Loads nothing and asks nobody.
----@param root? string
----@return { branch?: string, indexed?: boolean, progress?: auto_context.Progress }?
+---What this editor knows of a root, from memory: for a statusline. Loads no more and asks nobody.
+---@param root? string default: that of the current buffer
+---@return auto_context.StatusInfo? nil before the first use
 function M.status(root)
-  local repo = package.loaded['auto_context.repo']
-  local index = package.loaded['auto_context.index']
-  if not (repo and index) then
-    return nil
-  end
-  root = root or repo.of_buffer()
-  local known = repo.get(root)
-  return { branch = known.branch, indexed = known.indexed, progress = index.progress(root) }
+  return require('auto_context.status').info(root)
 end
 
 ---End everything this plugin runs in this editor: timers, watches, and the remote plugin.

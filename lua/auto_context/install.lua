@@ -3,6 +3,7 @@
 local ask = require('auto_context.ask')
 local environment = require('auto_context.environment')
 local errors = require('auto_context.errors')
+local events = require('auto_context.events')
 local host = require('auto_context.host')
 local notify = require('auto_context.notify')
 local progress = require('auto_context.progress')
@@ -62,7 +63,7 @@ local function show(text, step)
   shown_at = now
   state = { step = step, steps = recipe.STEPS, text = text }
   notify.progress('install', ('installing, %d of %d: %s'):format(step, recipe.STEPS, text), 'running')
-  vim.api.nvim_exec_autocmds('User', { pattern = 'AutoContextInstall', data = state, modeline = false })
+  events.fire('Install', state)
 end
 
 ---Let the new environment be the one in use, in one step.
@@ -145,7 +146,7 @@ local function ended(error, venv, began, callback)
     host.retry()
     clean(venv)
   end
-  vim.api.nvim_exec_autocmds('User', { pattern = 'AutoContextInstall', data = state, modeline = false })
+  events.fire('Install', state)
   if callback then
     callback(error)
   end

@@ -70,18 +70,64 @@ function M.fault(error, opts)
   end)
 end
 
----How something goes on that takes long: one message that is rewritten, never a prompt.
+---@type table<string, table> fidget.nvim's handles of what goes on
+local handles = {}
+
+---fidget.nvim's own display, for those who use it.
 ---@param id string
 ---@param text string
 ---@param status 'running'|'success'|'failed'|'cancel'
-function M.progress(id, text, status)
+---@param percent? integer
+---@return boolean shown
+local function fidget(id, text, status, percent)
+  local ok, result = pcall(function()
+    if not package.loaded['fidget'] then
+      return false
+    end
+    local handle = handles[id]
+    if not handle then
+      handle = require('fidget.progress').handle.create({
+        title = 'auto-context',
+        message = text,
+        percentage = percent,
+        lsp_client = { name = 'auto-context' },
+      })
+      handles[id] = handle
+    end
+    if status == 'running' then
+      handle:report({ message = text, percentage = percent })
+      return true
+    end
+    handles[id] = nil
+    handle.message = text
+    handle[status == 'success' and 'finish' or 'cancel'](handle)
+    return true
+  end)
+  if not ok then
+    log.write('info', 'fidget: ' .. tostring(result))
+  end
+  return ok and result
+end
+
+---How something goes on that takes long: one message that is rewritten, never a prompt. Before Neovim 0.12 what has a
+---percentage is left to whoever says its start and its end: a figure that moves would cover what a person reads.
+---@param id string
+---@param text string
+---@param status 'running'|'success'|'failed'|'cancel'
+---@param percent? number
+function M.progress(id, text, status, percent)
   vim.schedule(function()
+    percent = percent and math.floor(percent)
+    if fidget(id, text, status, percent) then
+      return
+    end
     text = vim.fn.strcharpart(text, 0, vim.v.echospace - #PREFIX)
     if vim.fn.has('nvim-0.12') == 1 then
       local options = { id = 'auto_context.' .. id, kind = 'progress', status = status, title = 'auto-context' }
       options.source = 'auto_context'
+      options.percent = percent and math.max(1, percent) -- 0 counts as none there
       vim.api.nvim_echo({ { text } }, false, options)
-    elseif status == 'running' and vim.api.nvim_get_mode().mode:sub(1, 1) == 'n' then
+    elseif status == 'running' and not percent and vim.api.nvim_get_mode().mode:sub(1, 1) == 'n' then
       vim.api.nvim_echo({ { PREFIX .. text } }, false, {})
     end
     if status ~= 'running' then

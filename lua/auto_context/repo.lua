@@ -59,7 +59,15 @@ end
 ---@return string? root
 function M.of_path(path)
   path = absolute(path)
-  local best = vim.fs.root(path, '.git')
+  local git_root, used = vim.fs.root(path, '.git'), M.used(path)
+  return (used and (not git_root or #used > #git_root)) and used or git_root
+end
+
+---The deepest root used in this session around a path; no file is looked at.
+---@param path string absolute
+---@return string?
+function M.used(path)
+  local best
   for root in pairs(known) do
     if M.inside(path, root) and (not best or #root > #best) then
       best = root
@@ -68,7 +76,26 @@ function M.of_path(path)
   return best
 end
 
----The root a person means in a buffer: the file's repository, else the current directory's, else that directory.
+---The folder a language server of a buffer works in, where that holds the file.
+---@param buffer integer
+---@param path string
+---@return string?
+local function of_server(buffer, path)
+  -- Not loaded by looking: without a server there is none to ask.
+  local lsp = package.loaded['vim.lsp']
+  local best
+  for _, client in ipairs(lsp and lsp.get_clients({ bufnr = buffer }) or {}) do
+    local folder = client.config.root_dir
+    folder = type(folder) == 'string' and vim.fs.normalize(folder):gsub('(.)/$', '%1') or nil
+    if folder and M.inside(path, folder) and (not best or #folder > #best) then
+      best = folder
+    end
+  end
+  return best
+end
+
+---The root a person means in a buffer: the file's repository; without git the folder of its language server; else the
+---repository of the window's directory, else that directory.
 ---@param buffer? integer
 ---@return string root
 function M.of_buffer(buffer)
@@ -76,7 +103,8 @@ function M.of_buffer(buffer)
   local cwd = absolute(vim.fn.getcwd())
   local name = vim.api.nvim_buf_get_name(buffer)
   if name ~= '' and vim.bo[buffer].buftype == '' and not name:match('^%w+://') then
-    local root = vim.fs.root(absolute(name), '.git')
+    local path = absolute(name)
+    local root = vim.fs.root(path, '.git') or of_server(buffer, path)
     if root then
       return root
     end
@@ -120,14 +148,27 @@ local function read_branch(root, callback)
   end)
 end
 
+---What git is in the middle of.
 ---@param git_dir? string
----@return string? operation that git is in the middle of
-function M.operation(git_dir)
-  for marker, name in pairs(git_dir and M.OPERATIONS or {}) do
-    if vim.uv.fs_lstat(vim.fs.joinpath(git_dir, marker)) then
-      return name
-    end
+---@param callback fun(operation?: string) on the main loop
+function M.operation(git_dir, callback)
+  if not git_dir then
+    return callback(nil)
   end
+  -- One look at the folder, by another thread: a disk may be slow.
+  vim.uv.fs_scandir(git_dir, function(_, entries)
+    local found
+    for name in
+      function()
+        return entries and vim.uv.fs_scandir_next(entries)
+      end
+    do
+      found = found or M.OPERATIONS[name]
+    end
+    vim.schedule(function()
+      callback(found)
+    end)
+  end)
 end
 
 ---Ask git for the branch again.

@@ -2,6 +2,7 @@
 -- id, and the remote plugin calls `_reply` with that id when it has the answer.
 
 local errors = require('auto_context.errors')
+local events = require('auto_context.events')
 local host = require('auto_context.host')
 local log = require('auto_context.log')
 
@@ -106,6 +107,7 @@ host.on_exit = function(error)
     call(callback, error)
   end
   M._event('exit', error)
+  call(events.fire, 'HostExit', error)
 end
 
 return M

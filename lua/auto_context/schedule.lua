@@ -2,6 +2,7 @@
 
 local config = require('auto_context.config')
 local debounce = require('auto_context.debounce')
+local events = require('auto_context.events')
 local index = require('auto_context.index')
 local repo = require('auto_context.repo')
 local watch = require('auto_context.watch')
@@ -41,32 +42,54 @@ local function send_saves(root)
 end
 
 ---@param root string
+---@param now auto_context.Repo
+---@param before? string the branch that was known
+local function branch_settled(root, now, before)
+  local entry = tended[root]
+  if not entry then
+    return
+  end
+  local was = entry.branch or before
+  entry.branch = now.branch
+  if was ~= nil and now.branch ~= was then
+    events.fire('Branch', { root = root, branch = now.branch, before = was })
+  end
+  if entry.moved and now.indexed and config.get().auto_update then
+    index.update(root)
+  end
+  entry.moved = false
+end
+
+---@param root string
 ---@param moved? boolean HEAD moved, if only to another commit
 local function check_branch(root, moved)
   repo.refresh(root, function(now, before)
     local entry = tended[root]
-    if not entry then
+    -- Without a branch git could not be asked: the folder is gone, or was renamed.
+    if not entry or (now.git_dir and not now.branch) then
       return
     end
     entry.moved = entry.moved or moved or (before ~= nil and now.branch ~= before)
-    if repo.operation(now.git_dir) then
+    repo.operation(now.git_dir, function(operation)
       -- A rebase moves HEAD with every commit, and no update runs in its middle: one afterwards.
-      return
-    end
-    local was = entry.branch or before
-    entry.branch = now.branch
-    if was ~= nil and now.branch ~= was then
-      vim.api.nvim_exec_autocmds('User', {
-        pattern = 'AutoContextBranch',
-        data = { root = root, branch = now.branch, before = was },
-        modeline = false,
-      })
-    end
-    if entry.moved and now.indexed and config.get().auto_update then
-      index.update(root)
-    end
-    entry.moved = false
+      if not operation then
+        branch_settled(root, now, before)
+      end
+    end)
   end)
+end
+
+---Stop looking after one root.
+---@param root string
+local function release(root)
+  local entry = tended[root]
+  tended[root] = nil
+  if entry then
+    entry.saves:close()
+    if entry.watch then
+      entry.watch.close()
+    end
+  end
 end
 
 ---One beat of the timer. Skipped when nobody looks or an update runs; the next beat comes anyway.
@@ -75,13 +98,20 @@ function M.tick()
     return
   end
   for root in pairs(tended) do
-    local known = repo.get(root)
-    if known.indexed then
-      index.update(root)
-    else
-      -- The shell or another editor may have indexed it meanwhile: the next save asks again.
-      known.indexed = nil
-    end
+    vim.uv.fs_stat(
+      root,
+      vim.schedule_wrap(function(missing)
+        local known = repo.get(root)
+        if missing then
+          release(root) -- removed or renamed: the next use of the new name begins anew
+        elseif known.indexed then
+          index.update(root)
+        else
+          -- The shell or another editor may have indexed it meanwhile: the next save asks again.
+          known.indexed = nil
+        end
+      end)
+    )
   end
 end
 
@@ -166,6 +196,21 @@ function M.on_write(event)
   end
 end
 
+---What `auto_start` does, once Neovim is idle: look after the repository of the current directory, and bring its index
+---up to date where it has one. None is made unasked.
+function M.start_early()
+  local root = repo.of_buffer()
+  if not vim.uv.fs_stat(vim.fs.joinpath(root, '.git')) or not any_index() then
+    return
+  end
+  M.tend(root)
+  index.is_indexed(root, function(indexed)
+    if indexed and config.get().auto_update and not repo.get(root).caught_up then
+      index.update(root)
+    end
+  end)
+end
+
 ---Stop looking after everything; no timer, watch or autocommand of this module is left.
 function M.close()
   pcall(vim.api.nvim_del_augroup_by_name, 'AutoContextSchedule')
@@ -174,13 +219,9 @@ function M.close()
     timer:close()
   end
   timer = nil
-  for _, entry in pairs(tended) do
-    entry.saves:close()
-    if entry.watch then
-      entry.watch.close()
-    end
+  for _, root in ipairs(vim.tbl_keys(tended)) do
+    release(root)
   end
-  tended = {}
 end
 
 return M

@@ -33,6 +33,7 @@ LAYERS = [
     {"picker.layout", "picker.keys", "picker.preview", "picker.source"},
     {"picker.view"},
     {"picker", "status_window", "health"},
+    {"status"},
     {"init", "command"},
 ]
 """From the bottom up. A module requires modules of lower layers only; ``init`` is the face that the command uses."""

@@ -141,6 +141,9 @@ class Editor:
 
     python: Annotated[str | None, Row("interpreter that has the package; see |auto_context-setup|", _EDITOR)] = None
     debounce_ms: Annotated[int, Row("pause in typing before a search, in ms", _EDITOR, low=0, high=1000)] = 40
+    auto_start: Annotated[
+        bool, Row("begin when Neovim is idle after its start, in a repository, in place of at the first use", _EDITOR)
+    ] = False
     auto_update: Annotated[bool, Row("index on save, on a branch switch and by timer", _EDITOR)] = True
     interval_minutes: Annotated[
         float, Row("minutes between updates by timer; 0: none", _EDITOR, low=0, high=1440)
