@@ -161,9 +161,15 @@ end
 ---End the process. It leaves by itself at once; Neovim would otherwise wait for it at exit.
 function M.stop()
   local id = channel
+  local _, pid = M.state()
   channel, state = nil, 'stopped'
-  if id then
-    pcall(vim.rpcnotify, id, 'auto_context.bye')
+  if not id then
+    return
+  end
+  pcall(vim.rpcnotify, id, 'auto_context.bye')
+  if pid and vim.v.exiting ~= vim.NIL then
+    -- One that is starting, or was stopped, hears nothing, and Neovim would wait two seconds. It has nothing to lose.
+    vim.uv.kill(pid, 'sigkill')
   end
 end
 

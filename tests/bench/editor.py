@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from driving import open_picker, rows
+from driving import WATCH_LOOP, open_picker, rows
 from harness import Child
 from report import PROJECT, Figure, spread
 from searching import neovim_binary
@@ -47,6 +47,7 @@ def key_to_rows(root: Path, name: str, bar: float | None) -> list[Figure]:
         open_picker(child, "error")
         child.wait_for(lambda: len(rows(child)) > 1, timeout_s=120, what="first rows")
         debounce_ms = float(child.lua(_WATCH))
+        child.lua(WATCH_LOOP)
         taken: list[float] = []
         for key in " " + _KEYS:
             before = len(taken)
@@ -55,10 +56,13 @@ def key_to_rows(root: Path, name: str, bar: float | None) -> list[Figure]:
                 lambda before=before: (ms := child.lua("return _G.bench_ms")) and len(ms) > before and ms,  # type: ignore[misc]
                 what="the rows of a key",
             )
+        held = max(child.lua("return _G.gaps"))
     cleaned = [value - debounce_ms for value in taken[5:]]
-    return spread(
+    figures = spread(
         what, cleaned, "ms", {} if bar is None else {"p95": bar}, f"after the debounce of {debounce_ms:.0f} ms"
     )
+    note = "a timer of 4 ms, while these keys are typed"
+    return [*figures, Figure(f"{name}: longest hold of Neovim's main loop", held, "ms", bar=16, note=note)]
 
 
 def start(rounds: int = 11) -> list[Figure]:

@@ -1,0 +1,188 @@
+"""Neovim's main loop is never held up for longer than a frame, whatever is slow, stopped, or gone.
+
+A timer of 4 ms in the editor notes the longest time it had to wait (`WATCH_LOOP`). Other programs take the processor as
+well, so each scene is played up to three times and the best run counts: what the plugin does it does every time.
+"""
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from auto_context.service.client import ServiceClient
+from driving import WATCH_LOOP, clean_log, host_pid, index, open_picker, pane, rows, wait_closed
+from harness import Child, StartNeovim
+from sharing import shared_sandbox
+from support import git, make_shop
+
+sandbox = shared_sandbox()
+
+LONGEST_MS = 16.0
+RUNS = 3
+Scene = Callable[[Child, Path], None]
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    folder = make_shop(tmp_path / "shop")
+    index(folder)
+    return folder
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """A process that does nothing meanwhile."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def typing(child: Child) -> None:
+    """A query, key by key, over whatever answers."""
+    for key in "uploads":
+        child.keys(key)
+
+
+def save(child: Child) -> None:
+    child.keys("Otext<Esc>:write<CR>")
+    child.wait_for(lambda: child.lua("return not vim.bo.modified"))
+
+
+def settled(child: Child, ms: int) -> None:
+    """Let the editor's own clock go on: for what must not happen meanwhile."""
+    child.lua("_G.later = false; vim.defer_fn(function() _G.later = true end, ...)", ms)
+    child.wait_for(lambda: child.lua("return _G.later"))
+
+
+def slow_git(child: Child, repository: Path) -> None:
+    """Every git takes two seconds: saves, a branch that moves, another folder."""
+    child.lua("require('auto_context.schedule').tend(...)", str(repository))
+    save(child)
+    git(repository, "checkout", "-qB", f"side-{child.pid}")
+    child.command("doautocmd DirChanged")
+    settled(child, 600)
+
+
+def service_stopped(child: Child, repository: Path) -> None:
+    """The service stands still while one types, saves and asks for a context."""
+    open_picker(child)
+    child.wait_for(lambda: host_pid(child))
+    service = ServiceClient().request("GET", "/stats", params={"root": str(repository)})["service"]["pid"]
+    with stopped(service):
+        typing(child)
+        child.keys("<Esc>")
+        wait_closed(child)
+        save(child)
+        child.command("AutoContext context")
+        settled(child, 600)
+
+
+def host_stopped(child: Child, repository: Path) -> None:  # noqa: ARG001 - every scene takes it
+    """The remote plugin stands still."""
+    open_picker(child)
+    with stopped(child.wait_for(lambda: host_pid(child))):
+        typing(child)
+        child.keys("<Esc>")
+        wait_closed(child)
+        save(child)
+        child.lua("require('auto_context.schedule').tick()")
+        settled(child, 600)
+
+
+def folder_renamed(child: Child, repository: Path) -> None:
+    """The repository is renamed while it is looked after, and a beat of the timer comes."""
+    child.lua("require('auto_context.schedule').tend(...)", str(repository))
+    child.wait_for(lambda: child.lua("return require('auto_context').status(...).branch", str(repository)))
+    elsewhere = repository.with_name("renamed")
+    repository.rename(elsewhere)
+    try:
+        child.command("doautocmd DirChanged")
+        child.lua("require('auto_context.schedule').tick()")
+        settled(child, 300)
+        assert child.messages() == ""
+        child.command(f"cd {elsewhere}")
+        settled(child, 100)
+    finally:
+        elsewhere.rename(repository)
+
+
+def several_roots(child: Child, repository: Path) -> None:
+    """One editor on several roots, by its windows' folders."""
+    other = repository.with_name("other")
+    child.command("set nosplitright")
+    if not other.exists():
+        git(repository, "worktree", "add", "-q", "-b", "other", str(other))
+        index(other)
+    child.command(f"vsplit {other}/src/basket.py | lcd {other}")
+    root = "return require('auto_context.repo').of_buffer()"
+    assert child.lua(root) == str(other)
+    child.command("AutoContext context")
+    child.wait_for(lambda: child.lua("return vim.bo.filetype") == "auto-context-context", timeout_s=60)
+    child.keys("q<C-w>l")
+    child.wait_for(lambda: child.lua(root) == str(repository))
+    child.command("enew")
+    child.command(f"lcd {other}")
+    assert child.lua(root) == str(other)
+
+
+def context_shown(child: Child, repository: Path) -> None:  # noqa: ARG001 - every scene takes it
+    """The context split, drawn and coloured."""
+    child.command("AutoContext context")
+    child.wait_for(lambda: child.lua("return vim.bo.filetype") == "auto-context-context", timeout_s=60)
+    settled(child, 200)
+    child.keys("dduR")
+    settled(child, 200)
+
+
+@pytest.mark.parametrize(
+    "scene", [slow_git, service_stopped, host_stopped, folder_renamed, several_roots, context_shown]
+)
+def test_nothing_holds_up_the_main_loop(
+    start_nvim: StartNeovim, repository: Path, tmp_path: Path, scene: Scene
+) -> None:
+    env = {}
+    if scene is slow_git:
+        wrapper = tmp_path / "bin/git"
+        wrapper.parent.mkdir()
+        wrapper.write_text(f'#!/bin/sh\nsleep 2\nexec {shutil.which("git")} "$@"\n')
+        wrapper.chmod(0o755)
+        env = {"PATH": f"{wrapper.parent}{os.pathsep}{os.environ['PATH']}"}
+    longest = []
+    for _ in range(RUNS):
+        child = start_nvim(cwd=repository, files=("src/mail.py",), env=env, width=120)
+        child.lua(WATCH_LOOP)
+        scene(child, repository)
+        longest.append(max(child.lua("return _G.gaps")))
+        clean_log(child)
+        child.quit()
+        if longest[-1] < LONGEST_MS:
+            break
+    assert min(longest) < LONGEST_MS, longest
+
+
+def test_two_editors_on_one_repository_know_of_each_other(start_nvim: StartNeovim, repository: Path) -> None:
+    first, second = (start_nvim(cwd=repository, files=("src/mail.py",), width=120) for _ in range(2))
+    for child in (first, second):
+        child.lua(WATCH_LOOP)
+        open_picker(child, "quokka_parade")
+        child.wait_for(partial(pane, child, "list"))
+        child.keys("<Esc>")
+        wait_closed(child)
+    first.keys("Odef quokka_parade(): pass<Esc>:write<CR>")
+    open_picker(second)
+
+    def found() -> bool:
+        second.keys("<Space><BS>")
+        return any(row.startswith("src/mail.py:") for row in rows(second))
+
+    second.wait_for(found, timeout_s=60)
+    assert psutil.Process(host_pid(first)).is_running()
+    assert host_pid(first) != host_pid(second)
