@@ -28,24 +28,23 @@ OPEN_HANDLES = "return #vim.tbl_filter(function(handle) return not handle:is_clo
 """Lua that says how many of the handles made since ``COUNT_HANDLES`` are open."""
 
 WATCH_LOOP = """
-    local timer, last = vim.uv.new_timer(), nil
+    local timer = vim.uv.new_timer()
     local function now()
       local usage = vim.uv.getrusage()
       local cpu = (usage.utime.sec + usage.stime.sec) * 1e3 + (usage.utime.usec + usage.stime.usec) / 1e3
-      return { wall = vim.uv.hrtime() / 1e6, cpu = cpu, taken = usage.nivcsw }
+      return vim.uv.hrtime() / 1e6, cpu
     end
-    _G.gaps = {}
+    _G.gaps, _G.work = { 0 }, { 0 }
+    local last_wall, last_cpu = now()
     timer:start(4, 4, function()
-      local this = now()
-      if last then
-        local wall, cpu = this.wall - last.wall, this.cpu - last.cpu
-        table.insert(_G.gaps, this.taken > last.taken and wall < 100 and cpu or wall)
-      end
-      last = this
+      local wall, cpu = now()
+      table.insert(_G.gaps, wall - last_wall)
+      table.insert(_G.work, cpu - last_cpu)
+      last_wall, last_cpu = wall, cpu
     end)
 """
-"""A timer of 4 ms that notes how long the main loop let it wait, in ``_G.gaps``, ms. Where another program took the
-processor meanwhile (an involuntary switch) a short wait counts by the editor's own time: the rest was not its doing."""
+"""A timer of 4 ms that notes how long the main loop let it wait, in ``_G.gaps``, and in ``_G.work`` the processor time
+the editor took meanwhile; both in ms."""
 
 _NOTE_REPLIES = """
     if not _G.replies then

@@ -171,7 +171,6 @@ def test_nothing_holds_up_the_main_loop(
 def test_two_editors_on_one_repository_know_of_each_other(start_nvim: StartNeovim, repository: Path) -> None:
     first, second = (start_nvim(cwd=repository, files=("src/mail.py",), width=120) for _ in range(2))
     for child in (first, second):
-        child.lua(WATCH_LOOP)
         open_picker(child, "quokka_parade")
         child.wait_for(partial(pane, child, "list"))
         child.keys("<Esc>")
