@@ -122,6 +122,12 @@ M.subcommands = {
       require('auto_context').open({ query = rest ~= '' and rest or nil })
     end,
   },
+  resume = {
+    text = 'open the picker as it was closed last: query, rows, marks and filters',
+    run = function()
+      require('auto_context.picker').open({ resume = true })
+    end,
+  },
   similar = {
     text = 'open the picker on code like the code under the cursor; with ! like the whole file',
     run = function(_, bang)

@@ -92,17 +92,43 @@ function M.nearest(name, names)
   end
 end
 
+---@param kind string
+---@param name any
+---@param known table<string, any>
+---@return string
+local function unknown(kind, name, known)
+  local names = vim.tbl_keys(known)
+  table.sort(names)
+  local near = M.nearest(tostring(name), names)
+  local advice = near and ('did you mean `%s`?'):format(near) or 'known: ' .. table.concat(names, ', ')
+  return ('unknown %s `%s`; %s'):format(kind, tostring(name), advice)
+end
+
+---The keys that may be: the others are named.
+---@param given_keys table
+---@param report fun(problem: string)
+---@return table<string, string|string[]|false>
+local function checked_keys(given_keys, report)
+  local keys, kept = require('auto_context.picker.keys'), {}
+  for name, value in pairs(given_keys) do
+    if not keys.actions[name] then
+      report(unknown('action of `keys`', name, keys.actions))
+    elseif not keys.fits(value) then
+      report(('`keys.%s` must be a key, a list of keys or false, not %s'):format(name, vim.inspect(value)))
+    else
+      kept[name] = value
+    end
+  end
+  return kept
+end
+
 ---@param name any
 ---@param value any
 ---@return string? problem
 local function problem_of(name, value)
   local option = M.schema[name]
   if not option then
-    local names = vim.tbl_keys(M.schema)
-    table.sort(names)
-    local near = M.nearest(tostring(name), names)
-    local advice = near and ('did you mean `%s`?'):format(near) or 'known: ' .. table.concat(names, ', ')
-    return ('unknown option `%s`; %s'):format(tostring(name), advice)
+    return unknown('option', name, M.schema)
   end
   local range = option.min and (' from %s to %s'):format(option.min, option.max) or ''
   local kind = option.whole and 'whole number' or option.type
@@ -134,10 +160,15 @@ local function merge(target, source, origin)
     notify.fault(errors.new('config_invalid', ('%s must be a table, not a %s'):format(origin, type(source)), ''))
     return
   end
+  local function report(problem)
+    notify.fault(errors.new('config_invalid', ('%s: %s'):format(origin, problem), ''))
+  end
   for name, value in pairs(source) do
     local problem = problem_of(name, value)
     if problem then
-      notify.fault(errors.new('config_invalid', ('%s: %s'):format(origin, problem), ''))
+      report(problem)
+    elseif name == 'keys' then
+      target.keys = vim.tbl_extend('force', target.keys or {}, checked_keys(value, report))
     else
       target[name] = value
     end

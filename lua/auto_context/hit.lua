@@ -13,6 +13,7 @@ local marks = {
 local WIDE = 64
 local NARROW = 16
 local ELLIPSIS = '…'
+local UNSAVED = '[+]'
 
 ---@param leg string
 ---@return string
@@ -58,17 +59,26 @@ function M.printable(text)
   return (text:gsub('%c', '?'))
 end
 
+---@param text string printable
+---@return integer cells
+local function cells(text)
+  return text:find('[\128-\255]') and vim.fn.strdisplaywidth(text) or #text
+end
+
 ---Cut to a width in cells; wide characters count as they are drawn.
 ---@param text string
 ---@param width integer
 ---@param side 'left'|'right' the side that is cut off
 ---@return string
 function M.truncate(text, width, side)
-  if vim.fn.strdisplaywidth(text) <= width then
+  if cells(text) <= width then
     return text
   end
   if width <= 0 then
     return ''
+  end
+  if not text:find('[\128-\255]') then
+    return side == 'right' and text:sub(1, width - 1) .. ELLIPSIS or ELLIPSIS .. text:sub(#text - width + 2)
   end
   local characters = vim.fn.split(text, [[\zs]])
   local kept, used = {}, 1
@@ -89,6 +99,28 @@ function M.truncate(text, width, side)
   return ELLIPSIS .. table.concat(vim.fn.reverse(kept))
 end
 
+---A path that fits: the file's name stays, folders in the middle go before the first and the last one.
+---@param path string
+---@param width integer in cells
+---@return string
+function M.shorten(path, width)
+  if cells(path) <= width then
+    return path
+  end
+  local folders = vim.split(path, '/', { plain = true })
+  local name = table.remove(folders)
+  for dropped = 1, #folders - 1 do
+    local kept = { folders[1], ELLIPSIS }
+    vim.list_extend(kept, folders, 2 + dropped)
+    local text = table.concat(kept, '/') .. '/' .. name
+    if cells(text) <= width then
+      return text
+    end
+  end
+  local bare = #folders > 0 and ELLIPSIS .. '/' .. name or name
+  return cells(bare) <= width and bare or M.truncate(path, width, 'left')
+end
+
 ---What it is, what found it, and the last commit of its file, in words.
 ---@param hit auto_context.Hit
 ---@return string
@@ -103,7 +135,12 @@ function M.describe(hit)
   if hit.copy then
     parts[#parts + 1] = 'the same code'
   end
-  if not hit.fresh then
+  if hit.reason then
+    parts = { hit.reason }
+  end
+  if hit.unsaved then
+    parts[#parts + 1] = 'not saved'
+  elseif not hit.fresh then
     parts[#parts + 1] = 'changed since it was indexed'
   end
   if hit.last_commit then
@@ -125,7 +162,10 @@ local function mark_text(hit, width)
       words[#words + 1] = width >= WIDE and mark.word or mark.letter
     end
   end
-  local text = table.concat(words, width >= WIDE and ' ' or '')
+  local text = hit.reason or table.concat(words, width >= WIDE and ' ' or '')
+  if hit.unsaved then
+    return vim.trim(UNSAVED .. ' ' .. text)
+  end
   return hit.fresh and text or 'stale ' .. text
 end
 
@@ -149,23 +189,24 @@ end
 function M.row(hit, width, bare)
   local found = bare and '' or mark_text(hit, width)
   local line = ':' .. M.focus(hit)
-  local room = width - (found == '' and 0 or 1 + vim.fn.strdisplaywidth(found))
-  local path = M.truncate(M.printable(hit.path), room - #line, 'left')
+  local room = width - (found == '' and 0 or 1 + cells(found))
+  local path = M.shorten(M.printable(hit.path), room - #line)
   local text = path .. line
   local spans = {
     { first = 0, last = #path, group = 'AutoContextPath' },
     { first = #path, last = #text, group = 'AutoContextLine' },
   }
-  local left = room - vim.fn.strdisplaywidth(text) - 2
+  local left = room - cells(text) - 2
   if hit.symbol ~= '' and left >= 3 then
     local start = #text + 2
     text = text .. '  ' .. M.truncate(M.printable(hit.symbol), left, 'right')
     spans[#spans + 1] = { first = start, last = #text, group = 'AutoContextSymbol' }
   end
   if found ~= '' then
-    local start = #text + math.max(1, width - vim.fn.strdisplaywidth(text) - vim.fn.strdisplaywidth(found))
+    local start = #text + math.max(1, width - cells(text) - cells(found))
     text = text .. (' '):rep(start - #text) .. found
-    spans[#spans + 1] = { first = start, last = #text, group = hit.fresh and 'AutoContextLegs' or 'AutoContextStale' }
+    local group = hit.unsaved and 'AutoContextUnsaved' or hit.fresh and 'AutoContextLegs' or 'AutoContextStale'
+    spans[#spans + 1] = { first = start, last = #text, group = group }
   end
   return text, spans
 end

@@ -20,6 +20,7 @@
 ---@field text string
 ---@field last_commit? { time: integer, subject: string } of its file
 ---@field copy? boolean among similar code: it is the same code again
+---@field unsaved? boolean found in a buffer's text that is not saved
 ---@field reason? 'open'|'recent'|'near'|'committed' why a file stands under an empty prompt
 ---@field explain? table how it came to its place, when asked for
 

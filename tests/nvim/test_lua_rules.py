@@ -15,23 +15,31 @@ FILES = sorted([*LUA.rglob("*.lua"), *(REPOSITORY / "plugin").glob("*.lua")])
 IDS = [str(path.relative_to(REPOSITORY)) for path in FILES]
 
 LAYERS = [
-    {"types", "errors", "hit", "folders", "progress", "markdown", "events", "context_highlight"},
+    {"types", "errors", "hit", "match", "folders", "progress", "markdown", "events", "context_highlight", "picker.keys"},
     {"log"},
     {"notify", "debounce", "ask", "task"},
     {"config"},
-    {"environment"},
+    {"environment", "icons"},
     {"host", "recipe"},
     {"rpc"},
     {"repo", "search"},
     {"index", "watch"},
     {"schedule", "install"},
     {"removal"},
-    {"picker.actions", "blocking"},
+    {"picker.layout", "picker.actions", "picker.preview", "picker.filters", "picker.history", "picker.marks", "blocking"},
     {"context_keys"},
     {"context_split"},
     {"context"},
-    {"picker.layout", "picker.keys", "picker.preview", "picker.source"},
-    {"picker.view"},
+    {
+        "picker.explain",
+        "picker.help",
+        "picker.indexing",
+        "picker.list",
+        "picker.nearby",
+        "picker.popup",
+        "picker.texts",
+    },
+    {"picker.mouse", "picker.prompt", "picker.source", "picker.verbs", "picker.view", "picker.windows"},
     {"picker", "status_window", "health"},
     {"status"},
     {"init", "command"},
@@ -114,8 +122,17 @@ def test_the_manual_names_every_subcommand_key_and_highlight(start_nvim: StartNe
     child = start_nvim(cwd=tmp_path)
     for name in child.lua("return vim.tbl_keys(require('auto_context.command').subcommands)"):
         assert f":AutoContext {name}" in MANUAL
-    for key in child.lua("return vim.tbl_keys(require('auto_context.picker.keys'))"):
-        assert key in MANUAL
+    listed = MANUAL.partition("*auto_context-keys*")[2].partition("*auto_context-settings*")[0]
+    actions = child.lua("""
+        local actions = require('auto_context.picker.keys').actions
+        return vim.tbl_map(function(each) return { each.keys, each.text } end, actions)
+    """)
+    for name, (keys, text) in actions.items():
+        entry = re.search(rf"^{name} +(.*(?:\n {{20}}.*)*)", listed, re.MULTILINE)
+        assert entry, name
+        words = entry[1].split()
+        assert words[: len(keys)] == keys, name
+        assert " ".join(words[len(keys) :]) == text, name
     for key, _ in child.lua("return require('auto_context.context_keys').help"):
         assert re.search(rf"^    {re.escape(key)} ", MANUAL.partition("*auto_context-context*")[2], re.MULTILINE), key
     child.lua("require('auto_context.context_highlight').groups()")

@@ -59,22 +59,65 @@ function M.jump(root, hit, how)
     notify.warn(vim.trim(tostring(problem)))
     return false
   end
+  local mark = hit.reason and api.nvim_buf_get_mark(0, '"') or { 0, 0 }
   local line = math.min(hits.focus(hit), api.nvim_buf_line_count(0))
-  api.nvim_win_set_cursor(0, { line, 0 })
-  vim.cmd('normal! ^zvzz')
+  -- A file that no search found is left where it was last left.
+  if mark[1] > 0 and mark[1] <= api.nvim_buf_line_count(0) then
+    api.nvim_win_set_cursor(0, mark)
+    vim.cmd('normal! zvzz')
+  else
+    api.nvim_win_set_cursor(0, { line, 0 })
+    vim.cmd('normal! ^zvzz')
+  end
   return true
 end
 
+---Fill a list with rows. It is opened unless `quiet`.
 ---@param root string
 ---@param query string
 ---@param rows auto_context.Hit[]
-function M.quickfix(root, query, rows)
+---@param kind 'quickfix'|'loclist'
+---@param quiet? boolean
+function M.list(root, query, rows, kind, quiet)
   local items = vim.tbl_map(function(hit)
     return hits.quickfix(root, hit)
   end, rows)
-  local context = { source = 'auto_context', query = query }
-  vim.fn.setqflist({}, ' ', { title = 'AutoContext: ' .. query, items = items, context = context })
-  vim.cmd('botright copen')
+  local what = { title = 'AutoContext: ' .. query, items = items }
+  what.context = { source = 'auto_context', query = query }
+  if kind == 'quickfix' then
+    vim.fn.setqflist({}, ' ', what)
+  else
+    vim.fn.setloclist(0, {}, ' ', what)
+  end
+  if not quiet then
+    vim.cmd(kind == 'quickfix' and 'botright copen' or 'lopen')
+  end
+end
+
+---Open rows: each in a window of its own, or in this window the first, with all of them in the quickfix list.
+---@param root string
+---@param query string
+---@param rows auto_context.Hit[]
+---@param how auto_context.How
+function M.open_all(root, query, rows, how)
+  if #rows == 1 then
+    M.jump(root, rows[1], how)
+  elseif how == 'edit' then
+    M.list(root, query, rows, 'quickfix', true)
+    M.jump(root, rows[1], how)
+  else
+    for _, hit in ipairs(rows) do
+      M.jump(root, hit, how)
+    end
+  end
+end
+
+---@param text string
+---@param what string for the message
+function M.yank(text, what)
+  vim.fn.setreg('"', text)
+  pcall(vim.fn.setreg, '+', text) -- without a clipboard the unnamed register has it
+  notify.info('yanked ' .. what)
 end
 
 return M

@@ -1,42 +1,62 @@
 -- The picker: a prompt, a list and a preview in floating windows. Owns their life, the keys and the selection;
--- `source` has the queries, `view` the windows. One is open at a time.
+-- `source` has the queries, `view` the windows, `verbs` what is done with rows, `windows` what with windows. One is
+-- open at a time.
 
 local actions = require('auto_context.picker.actions')
+local config = require('auto_context.config')
 local hits = require('auto_context.hit')
+local histories = require('auto_context.picker.history')
 local keys = require('auto_context.picker.keys')
+local marks = require('auto_context.picker.marks')
+local mouse = require('auto_context.picker.mouse')
 local notify = require('auto_context.notify')
 local previews = require('auto_context.picker.preview')
+local prompts = require('auto_context.picker.prompt')
 local repo = require('auto_context.repo')
 local schedule = require('auto_context.schedule')
 local sources = require('auto_context.picker.source')
+local verbs = require('auto_context.picker.verbs')
 local views = require('auto_context.picker.view')
+local windows = require('auto_context.picker.windows')
 
 local M = {}
 
 local api = vim.api
-local namespace = api.nvim_create_namespace('auto_context_restored')
 
 ---@class auto_context.picker.Saved what a reopened picker starts with
+---@field root string
 ---@field query string
 ---@field key? string of the selected hit
+---@field like? auto_context.Like
+---@field reply? auto_context.Reply
+---@field marks auto_context.picker.Marks
+---@field filters auto_context.picker.Filters
 
 ---@type table<string, auto_context.picker.Saved> by root and branch
 local saved = {}
+---@type auto_context.picker.Saved? of the picker closed last
+local last
 
 ---@class auto_context.Picker
 ---@field root string
 ---@field source auto_context.picker.Source
 ---@field view auto_context.picker.View
+---@field prompt auto_context.picker.Prompt
 ---@field preview? auto_context.picker.Preview
 ---@field rows auto_context.Hit[]
 ---@field selected integer
+---@field marks auto_context.picker.Marks
 ---@field wanted? string key of the hit to keep selected, once a person moved to it
----@field restored? string the query of last time, gone at the first key
+---@field walk? auto_context.picker.History
+---@field explained? table<string, auto_context.Hit> by key
+---@field explained_at? integer the tick of these
+---@field shape auto_context.picker.Shape
+---@field popup? auto_context.picker.Popup
 ---@field origin integer the window the picker was opened from
 ---@field group integer
 ---@field asking? boolean
 ---@field closing boolean
-local Picker = {}
+local Picker = vim.tbl_extend('error', {}, verbs, windows)
 Picker.__index = Picker
 
 ---@type auto_context.Picker?
@@ -57,21 +77,16 @@ function Picker:_draw()
   self.rows = not (source.error or source.question) and source.reply and source.reply.hits or {}
   -- A row a person moved to keeps the selection where it goes; one that is gone leaves it where it stood.
   self.selected = math.max(1, math.min(self.wanted and self.selected or 1, #self.rows))
-  for i, hit in ipairs(self.rows) do
+  for i, hit in ipairs(self.wanted and self.rows or {}) do
     if self.wanted == hits.key(hit) then
       self.selected = i
     end
   end
-  self.view:draw(self.rows, self.selected, source, repo.get(self.root).branch)
+  local branch = repo.get(self.root).branch
+  local drawing = { rows = self.rows, selected = self.selected, source = source, marks = self.marks, branch = branch }
+  self.view:draw(drawing)
   self:_show_preview()
   self:_ask_keys(source.question ~= nil)
-end
-
----@private
-function Picker:_show_preview()
-  if self.preview then
-    self.preview:show(self.root, self.rows[self.selected])
-  end
 end
 
 ---While a question stands, `y` answers it instead of being typed.
@@ -91,70 +106,56 @@ function Picker:_ask_keys(asking)
   end
 end
 
----@param step integer
-function Picker:move(step)
+---@param row number 1-based; one outside the list means its first or last
+function Picker:go(row)
   if #self.rows > 0 then
-    self.selected = (self.selected - 1 + step) % #self.rows + 1
+    self.selected = math.max(1, math.min(row, #self.rows))
     self.wanted = hits.key(self.rows[self.selected])
     self.view:select(self.selected, self.rows[self.selected])
     self:_show_preview()
   end
 end
 
----@param step 1|-1
-function Picker:scroll(step)
-  if self.preview then
-    self.preview:scroll(step)
+---@param step integer round the ends
+function Picker:move(step)
+  if #self.rows > 0 then
+    self:go((self.selected - 1 + step) % #self.rows + 1)
   end
 end
 
----The prompt's text changed: several lines (a paste) become one, a restored query gives way to what was typed.
+---@param step 1|-1
+function Picker:page(step)
+  self:go(self.selected + step * self.view:page())
+end
+
 ---@private
 function Picker:_typed()
-  local buffer = self.view.prompt.buf
-  if self.closing or not api.nvim_buf_is_valid(buffer) then
+  if self.closing or not self.prompt:is_valid() then
     return
   end
-  local lines = api.nvim_buf_get_lines(buffer, 0, -1, true)
-  local text = table.concat(lines, ' ')
-  local before = self.restored
-  if before and text ~= before then
-    self:_keep_restored()
-    text = vim.startswith(text, before) and text:sub(#before + 1) or ''
-  end
-  if #lines > 1 or text ~= lines[1] then
-    local window = self.view.prompt.win
-    api.nvim_buf_set_lines(buffer, 0, -1, true, { text })
-    api.nvim_win_set_cursor(window, { 1, #text })
-    -- A long text before this one may have left the window scrolled sideways.
-    api.nvim_win_call(window, function()
-      vim.fn.winrestview({ leftcol = 0 })
-    end)
-  end
+  local text = self.prompt:read()
   if text ~= self.source.query then
     self.wanted = nil
     self.source:set_query(text)
   end
 end
 
----The restored query is an ordinary text from now on.
----@private
-function Picker:_keep_restored()
-  self.restored = nil
-  api.nvim_buf_clear_namespace(self.view.prompt.buf, namespace, 0, -1)
-end
-
 ---@private
 ---@param query? string
-function Picker:_fill_prompt(query)
-  local before = saved[state_key(self.root)]
+---@param before? auto_context.picker.Saved
+---@param resume? boolean
+function Picker:_fill_prompt(query, before, resume)
   local text = query or (before and before.query) or ''
-  local buffer = self.view.prompt.buf
-  api.nvim_buf_set_lines(buffer, 0, -1, true, { text })
-  api.nvim_win_set_cursor(self.view.prompt.win, { 1, #text })
-  if not query and text ~= '' then
-    self.restored, self.wanted = text, before.key
-    api.nvim_buf_set_extmark(buffer, namespace, 0, 0, { end_col = #text, hl_group = 'AutoContextRestored' })
+  if query or text == '' or resume then
+    self.prompt:set(text)
+  else
+    self.prompt:restore(text)
+  end
+  if before and not query then
+    self.wanted = before.key
+  end
+  if resume and before and before.reply then
+    self.source:show(before.reply)
   end
   self.source:set_query(text)
 end
@@ -169,16 +170,15 @@ function Picker:close(after)
   if current == self then
     current = nil
   end
-  local hit = self.rows[self.selected]
-  -- A look at similar code is no query to come back to.
-  if self.source.query:match('%S') or not self.source.like then
-    saved[state_key(self.root)] = { query = self.source.query, key = hit and self.wanted and hits.key(hit) }
-  end
+  self:_save()
   self.source:close()
   api.nvim_del_augroup_by_id(self.group)
+  if self.popup and self.popup.close then
+    self.popup.close()
+  end
   vim.cmd.stopinsert()
   vim.schedule(function()
-    local inside = api.nvim_get_current_win() == self.view.prompt.win
+    local inside = self.view:pane_of(api.nvim_get_current_win()) ~= nil
     self.view:close()
     if inside then
       api.nvim_set_current_win(actions.landing(self.origin))
@@ -189,26 +189,22 @@ function Picker:close(after)
   end)
 end
 
----@param how auto_context.How
-function Picker:accept(how)
-  if self.source.question then
-    return self.source:answer(true)
-  end
-  local hit = self.rows[self.selected]
-  if hit then
-    self.wanted = hits.key(hit)
-    self:close(function()
-      actions.jump(self.root, hit, how)
-    end)
-  end
-end
-
-function Picker:quickfix()
-  if #self.rows > 0 then
-    local rows, query = self.rows, self.source.query
-    self:close(function()
-      actions.quickfix(self.root, query, rows)
-    end)
+---@private
+function Picker:_save()
+  local source, hit = self.source, self.rows[self.selected]
+  histories.add(self.root, source.query)
+  last = {
+    root = self.root,
+    query = source.query,
+    key = hit and self.wanted and hits.key(hit) or nil,
+    like = source.like,
+    reply = source.reply,
+    marks = self.marks,
+    filters = source.filters,
+  }
+  -- A look at similar code is no query to come back to.
+  if source.query:match('%S') or not source.like then
+    saved[state_key(self.root)] = last
   end
 end
 
@@ -223,11 +219,17 @@ end
 ---@private
 function Picker:_listen()
   local buffer = self.view.prompt.buf
-  for key, run in pairs(keys) do
-    vim.keymap.set({ 'i', 'n' }, key, function()
-      run(self)
-    end, { buffer = buffer, nowait = true })
+  local function map(key, run, modes)
+    vim.keymap.set(modes or { 'i', 'n' }, key, run, { buffer = buffer, nowait = true })
   end
+  for name, pressed in pairs(keys.resolve(config.get().keys)) do
+    for _, key in ipairs(pressed) do
+      map(key, function()
+        keys.actions[name].run(self)
+      end, keys.modes(key))
+    end
+  end
+  mouse.attach(self, map)
   api.nvim_buf_attach(buffer, false, {
     on_lines = function()
       vim.schedule(function()
@@ -236,39 +238,21 @@ function Picker:_listen()
     end,
   })
   self.group = api.nvim_create_augroup('AutoContextPicker', {})
-  api.nvim_create_autocmd('CursorMovedI', {
-    group = self.group,
-    buffer = buffer,
-    callback = function()
-      local at_end = api.nvim_win_get_cursor(0)[2] == #api.nvim_get_current_line()
-      if self.restored and not at_end and api.nvim_get_current_line() == self.restored then
-        self:_keep_restored()
-      end
-    end,
-  })
-  api.nvim_create_autocmd('WinLeave', {
-    group = self.group,
-    buffer = buffer,
-    callback = function()
-      self:close()
-    end,
-  })
-  api.nvim_create_autocmd('VimResized', {
-    group = self.group,
-    callback = function()
-      self:_resize()
-    end,
-  })
-  api.nvim_create_autocmd('ColorScheme', { group = self.group, callback = views.highlights })
-end
-
----@private
-function Picker:_resize()
-  if self.view:is_valid() then
-    self.view:resize()
-    self.preview = self.view.preview and previews.new(self.view.preview)
-    self:_draw()
+  local function on(event, run, where)
+    api.nvim_create_autocmd(event, { group = self.group, buffer = where, callback = run })
   end
+  on('CursorMovedI', function()
+    self.prompt:moved()
+  end, buffer)
+  on('WinLeave', function()
+    if not self.popup then
+      self:close()
+    end
+  end, buffer)
+  on('VimResized', function()
+    self:_resize()
+  end)
+  on('ColorScheme', views.highlights)
 end
 
 ---The file of a window, relative to the root, when it is one.
@@ -281,7 +265,7 @@ local function file_near(root, buffer)
   return vim.bo[buffer].buftype == '' and vim.startswith(name, prefix) and name:sub(#prefix + 1) or nil
 end
 
----@param opts? { query?: string, root?: string, like?: auto_context.Like }
+---@param opts? { query?: string, root?: string, like?: auto_context.Like, resume?: boolean } resume: the last one
 function M.open(opts)
   opts = opts or {}
   if vim.fn.getcmdwintype() ~= '' then
@@ -294,19 +278,26 @@ function M.open(opts)
       M.open(opts)
     end)
   end
-  local root = opts.root or repo.of_buffer()
+  local resumed = opts.resume and last or nil
+  local root = resumed and resumed.root or opts.root or repo.of_buffer()
   schedule.tend(root)
+  local options = config.get()
   local self = setmetatable({ root = root, rows = {}, selected = 1, closing = false }, Picker)
+  self.shape = { layout = options.layout, preview = options.preview }
+  self.marks = resumed and resumed.marks or marks.new()
   self.origin = api.nvim_get_current_win()
-  local place = { near = file_near(root, api.nvim_get_current_buf()), like = opts.like }
+  local like = opts.like or (resumed and resumed.like)
+  local place = { near = file_near(root, api.nvim_get_current_buf()), like = like }
+  place.filters = resumed and resumed.filters
   self.source = sources.new(root, place, function()
     self:_draw()
   end)
-  self.view = views.open()
+  self.view = views.open(self.shape)
+  self.prompt = prompts.new(self.view.prompt)
   self.preview = self.view.preview and previews.new(self.view.preview)
   current = self
   self:_listen()
-  self:_fill_prompt(opts.like and '' or opts.query)
+  self:_fill_prompt(opts.like and '' or opts.query, resumed or saved[state_key(root)], resumed ~= nil)
   self:_draw()
   self.source:start()
   vim.cmd.startinsert({ bang = true })

@@ -13,6 +13,7 @@ local BORDER_LINES = 7 -- below it borders would leave no row for a hit
 ---@field width number part of the columns
 ---@field height number part of the lines
 ---@field preview boolean wanted
+---@field layout 'auto'|'wide'|'tall' auto: side by side where there is room for it
 ---@field border integer thickness wanted
 
 ---@param value number
@@ -35,7 +36,8 @@ function M.compute(request)
   local row, col = math.floor((lines - height) / 2), math.floor((columns - width) / 2)
 
   local preview = request.preview and columns >= PREVIEW_COLUMNS and height >= 3 + 2 * frame + 3
-  local beside = preview and columns >= SIDE_BY_SIDE_COLUMNS
+  local beside = preview
+    and (request.layout == 'wide' or (request.layout ~= 'tall' and columns >= SIDE_BY_SIDE_COLUMNS))
   preview = preview and (beside or lines >= STACKED_LINES)
 
   local list_width = beside and math.floor(width / 2) or width

@@ -1,6 +1,7 @@
 -- The preview: the loaded buffer's text, unsaved changes included, else the file; highlighted, at the focus lines.
 
 local hits = require('auto_context.hit')
+local match = require('auto_context.match')
 
 local M = {}
 
@@ -8,6 +9,8 @@ local api = vim.api
 local uv = vim.uv
 local namespace = api.nvim_create_namespace('auto_context_preview')
 
+local MAX_MARKED_LINES = 150 -- of a hit, from its first focus line on: more is no longer looked at
+local MAX_MARKED_BYTES = 500 -- of a line
 local MAX_BYTES = 1024 * 1024
 local MAX_HIGHLIGHTED_BYTES = 300 * 1024
 local MAX_PARSED_BYTES = 16 * 1024 -- of Neovim 0.10, which parses a whole file before it draws it: 60 KB take 45 ms
@@ -131,9 +134,27 @@ function Preview:_title(text)
   end
 end
 
+---The query's words in the hit's lines.
 ---@private
 ---@param hit auto_context.Hit
-function Preview:_focus(hit)
+---@param terms string[]
+function Preview:_mark_terms(hit, terms)
+  local first = hits.focus(hit)
+  local start = math.min(hit.start_line, first)
+  start = math.max(start, first - math.floor(MAX_MARKED_LINES / 2))
+  local last = math.min(math.max(hit.end_line, first), start + MAX_MARKED_LINES)
+  for i, line in ipairs(api.nvim_buf_get_lines(self.pane.buf, start - 1, last, false)) do
+    for _, found in ipairs(match.spans(line:sub(1, MAX_MARKED_BYTES), terms)) do
+      local range = { end_col = found.last, hl_group = 'AutoContextPreviewMatch', priority = 5000 }
+      api.nvim_buf_set_extmark(self.pane.buf, namespace, start + i - 2, found.first, range)
+    end
+  end
+end
+
+---@private
+---@param hit auto_context.Hit
+---@param terms string[]
+function Preview:_focus(hit, terms)
   local count = api.nvim_buf_line_count(self.pane.buf)
   local first, last = hits.focus(hit)
   first, last = math.min(first, count), math.min(last, count)
@@ -141,6 +162,7 @@ function Preview:_focus(hit)
   for line = first, last do
     api.nvim_buf_set_extmark(self.pane.buf, namespace, line - 1, 0, { line_hl_group = 'AutoContextFocus' })
   end
+  self:_mark_terms(hit, terms)
   api.nvim_win_set_cursor(self.pane.win, { math.floor((first + last) / 2), 0 })
   api.nvim_win_call(self.pane.win, function()
     vim.cmd('normal! zz')
@@ -150,8 +172,9 @@ end
 
 ---@param root string
 ---@param hit? auto_context.Hit nothing to show: an empty preview
-function Preview:show(root, hit)
-  local key = hit and ('%s:%d:%d'):format(hits.key(hit), hits.focus(hit)) or ''
+---@param terms string[] words to highlight
+function Preview:show(root, hit, terms)
+  local key = hit and ('%s %s:%d:%d'):format(table.concat(terms, ' '), hits.key(hit), hits.focus(hit)) or ''
   -- A list that is drawn again must not undo a person's scrolling.
   if key == self.shown or not self:_valid() then
     return
@@ -168,9 +191,9 @@ function Preview:show(root, hit)
   if lines then
     self.path = nil
     self:_fill(path, lines, hit.path)
-    return self:_focus(hit)
+    return self:_focus(hit, terms)
   elseif self.path == path then
-    return self:_focus(hit)
+    return self:_focus(hit, terms)
   end
   local request = self.request
   read(path, function(text, problem)
@@ -180,16 +203,29 @@ function Preview:show(root, hit)
     self.path = text and path or nil
     self:_fill(text and path or '', text and split(text) or { problem }, hit.path)
     if text then
-      self:_focus(hit)
+      self:_focus(hit, terms)
     end
   end)
 end
 
+---Other text in place of a file's.
+---@param title string
+---@param lines string[]
+function Preview:show_text(title, lines)
+  if self:_valid() then
+    self.request, self.shown, self.path = self.request + 1, nil, nil
+    api.nvim_buf_clear_namespace(self.pane.buf, namespace, 0, -1)
+    self:_fill('', lines, title)
+    api.nvim_win_set_cursor(self.pane.win, { 1, 0 })
+  end
+end
+
 ---@param direction 1|-1
-function Preview:scroll(direction)
+---@param count? integer lines; half a window without it
+function Preview:scroll(direction, count)
   if self:_valid() then
     api.nvim_win_call(self.pane.win, function()
-      local half = math.max(1, math.floor(api.nvim_win_get_height(0) / 2))
+      local half = count or math.max(1, math.floor(api.nvim_win_get_height(0) / 2))
       local key = direction > 0 and '\5' or '\25' -- <C-e> and <C-y>
       vim.cmd('normal! ' .. half .. key)
     end)

@@ -5,10 +5,11 @@
 --                                     +-- meaning not there yet, or the index grew: ask again, same tick
 
 local config = require('auto_context.config')
-local errors = require('auto_context.errors')
 local index = require('auto_context.index')
-local progress = require('auto_context.progress')
-local repo = require('auto_context.repo')
+local filters = require('auto_context.picker.filters')
+local indexing = require('auto_context.picker.indexing')
+local match = require('auto_context.match')
+local nearby = require('auto_context.picker.nearby')
 local rpc = require('auto_context.rpc')
 local search = require('auto_context.search')
 
@@ -17,17 +18,17 @@ local M = {}
 local PENDING_WAIT_MS = 2000 -- for the query's own embedding
 local PENDING_PAUSE_MS = 250
 local LOADING_PAUSE_MS = 1000 -- a model is being loaded
-local HOST_PAUSE_MS = 300 -- the remote plugin is being restarted
-local INDEXING_PAUSE_MS = 1000 -- between looks at a growing index
-local FIRST_PAUSE_MS = 200 -- the same, while there is no row
+local NEARBY = 20 -- rows for an empty prompt
 
 ---@class auto_context.picker.Source
 ---@field root string
 ---@field query string
 ---@field near? string path, relative to the root, of the file a person looks at
 ---@field like? auto_context.Like shown while nothing is typed
+---@field filters auto_context.picker.Filters
 ---@field tick integer
 ---@field reply? auto_context.Reply newest reply of the newest tick that has one
+---@field terms string[] words of the reply's query that are worth highlighting
 ---@field status? auto_context.Status
 ---@field progress? auto_context.Progress
 ---@field error? auto_context.Error
@@ -43,11 +44,11 @@ local FIRST_PAUSE_MS = 200 -- the same, while there is no row
 ---@field private index_error? auto_context.Error the first index failed: not tried again by itself
 ---@field private asked_at integer
 ---@field private asked_of? auto_context.Progress how far the index was then
-local Source = {}
+local Source = vim.tbl_extend('error', {}, indexing)
 Source.__index = Source
 
 ---@param root string
----@param place { near?: string, like?: auto_context.Like }
+---@param place { near?: string, like?: auto_context.Like, filters?: auto_context.picker.Filters }
 ---@param on_change fun() something to draw anew
 ---@return auto_context.picker.Source
 function M.new(root, place, on_change)
@@ -55,7 +56,9 @@ function M.new(root, place, on_change)
     root = root,
     near = place.near,
     like = place.like,
+    filters = place.filters or filters.new(root, place.near),
     query = '',
+    terms = {},
     tick = 0,
     waiting = false,
     indexing = index.busy(root),
@@ -83,80 +86,6 @@ function M.new(root, place, on_change)
   return self
 end
 
----Learn what is known of the repository; index it when nothing is.
-function Source:start()
-  rpc.request('status', { root = self.root }, function(error, status)
-    if self.closed then
-      return
-    end
-    if error then
-      self.error = error
-    else
-      self.status = status
-      local indexed = status.repository ~= nil and status.repository.indexed
-      repo.get(self.root).indexed = indexed
-      if not indexed then
-        self:_index()
-      else
-        self:_catch_up(status.job)
-      end
-    end
-    self.on_change()
-  end)
-end
-
----Once in a session: what changed while no editor looked. And what another editor or a shell is indexing now is
----joined, to show how far it is.
----@private
----@param job? table
-function Source:_catch_up(job)
-  local known = repo.get(self.root)
-  local others = job and job.kind == 'update' and not index.busy(self.root)
-  if others or (config.get().auto_update and not known.caught_up) then
-    index.update(self.root)
-  end
-end
-
----@private
-function Source:_index()
-  if self.indexing or self.question then
-    return
-  end
-  if self.index_error then
-    self.error, self.waiting = self.index_error, false
-    return
-  end
-  local known = repo.get(self.root)
-  self.indexing = true
-  index.update(self.root, nil, function(error)
-    if self.closed or not error then
-      return
-    end
-    self.indexing = false
-    if error.code == 'too_large' and known.confirmed == nil then
-      self.question = error.message
-    else
-      self.error, self.index_error = error, error
-    end
-    self.on_change()
-  end)
-end
-
----The answer to `question`. A no is remembered for the session, a yes by the index itself.
----@param yes boolean
-function Source:answer(yes)
-  local message = self.question
-  self.question = nil
-  repo.get(self.root).confirmed = yes
-  if yes then
-    self:_index()
-  else
-    self.index_error = errors.new('too_large', message or '')
-    self.error = self.index_error
-  end
-  self.on_change()
-end
-
 ---Whether there is something to ask for.
 ---@private
 ---@return boolean
@@ -166,22 +95,60 @@ end
 
 ---@param query string
 function Source:set_query(query)
-  if query == self.query and not (self.like and self.tick == 0) then
-    return
+  if query ~= self.query or self.tick == 0 then
+    self.query = query
+    self:restart(config.get().debounce_ms)
   end
-  self.query = query
+end
+
+---Code like this code in place of a query.
+---@param like auto_context.Like
+function Source:set_like(like)
+  self.like, self.query = like, ''
+  self:restart(0)
+end
+
+---Show a reply of before at once; the next one refines it.
+---@param reply auto_context.Reply
+function Source:show(reply)
+  self.reply, self.terms = reply, reply.terms or match.terms(reply.query or '')
+end
+
+---A new tick: what is asked for is no longer the same.
+---@param pause_ms integer
+function Source:restart(pause_ms)
   self.tick = self.tick + 1
   self.retried = false
   self.error = nil
   self:_drop()
-  if not self:_asks() then
-    self.reply, self.waiting = nil, false
-    self.on_change()
-    return
+  -- Rows for an empty prompt are no older answer to a query.
+  if self.reply and self.reply.nearby then
+    self.reply = nil
   end
-  self.waiting = true
-  self:_later(config.get().debounce_ms, 0)
+  if self:_asks() then
+    self.waiting = true
+    self:_later(pause_ms, 0)
+    return self.on_change()
+  end
+  self.reply, self.waiting, self.terms = nil, false, {}
+  self:_show_nearby()
   self.on_change()
+end
+
+---@private
+function Source:_show_nearby()
+  self:_drop()
+  local tick = self.tick
+  self.cancel = nearby.request(self.root, self.near, config.get().limit or NEARBY, function(rows)
+    if self.closed or tick ~= self.tick then
+      return
+    end
+    rows = vim.tbl_filter(function(hit)
+      return self.filters:admits(hit.path)
+    end, rows)
+    self.reply = #rows > 0 and { nearby = true, query = '', legs = {}, hits = rows } or nil
+    self.on_change()
+  end)
 end
 
 ---Ask again in the same tick.
@@ -229,7 +196,8 @@ function Source:_ask(tick, wait_ms)
         copy.copy = true
         table.insert(reply.hits, copy)
       end
-      self.reply, self.error, self.waiting = reply, nil, false
+      self:show(reply)
+      self.error, self.waiting = nil, false
       self:_refine(reply.legs, wait_ms)
     end
     self.on_change()
@@ -246,7 +214,31 @@ function Source:_request(wait_ms, callback)
     local params = { path = self.like.path, line = self.like.line, root = self.root, limit = config.get().limit }
     return rpc.request('similar', params, callback)
   end
-  return search.request({ query = self.query, root = self.root, wait_ms = wait_ms, near = self.near }, callback)
+  return search.request(self:_params(wait_ms), callback)
+end
+
+---@private
+---@param wait_ms integer
+---@return auto_context.SearchParams
+function Source:_params(wait_ms)
+  local params = { query = self.query, root = self.root, wait_ms = wait_ms, near = self.near }
+  return vim.tbl_extend('error', params, self.filters:params())
+end
+
+---The rows of now with how each came to its place; nothing when they answer no query.
+---@param callback fun(error?: auto_context.Error, reply?: auto_context.Reply)
+---@return boolean whether it was asked
+function Source:explain(callback)
+  if not self.query:match('%S') then
+    return false
+  end
+  local tick = self.tick
+  search.request(vim.tbl_extend('force', self:_params(0), { explain = true }), function(error, reply)
+    if not self.closed and tick == self.tick then
+      callback(error, reply)
+    end
+  end)
+  return true
 end
 
 ---@private
@@ -258,49 +250,6 @@ function Source:_refine(legs, waited_ms)
   elseif legs.vector == 'loading' or legs.static == 'loading' then
     self:_later(LOADING_PAUSE_MS, 0)
   end
-end
-
----@private
----@param error auto_context.Error
-function Source:_failed(error)
-  if error.code == 'not_indexed' then
-    self:_index()
-    if self.indexing then
-      self:_later(FIRST_PAUSE_MS, 0) -- its words are searchable before the job ends
-    end
-  elseif error.code == 'host_failed' and not self.retried then
-    self.retried = true
-    self:_later(HOST_PAUSE_MS, 0)
-  else
-    self.error, self.waiting = error, false
-  end
-end
-
----@private
----@param news auto_context.Progress
-function Source:_progressed(news)
-  self.progress, self.indexing = news, true
-  local idle = not self.cancel and not self.timer:is_active()
-  local none = not self.reply or #self.reply.hits == 0
-  local pause = none and FIRST_PAUSE_MS or INDEXING_PAUSE_MS
-  if idle and self:_asks() and vim.uv.now() - self.asked_at > pause and progress.grew(self.asked_of, news) then
-    self:_ask(self.tick, 0)
-  end
-  self.on_change()
-end
-
----@private
----@param done auto_context.Indexed
-function Source:_indexed(done)
-  self.progress, self.indexing = nil, index.busy(self.root)
-  if done.error then
-    self.error = done.error
-    self.index_error = done.kind == 'update' and done.error or nil
-  elseif self:_asks() then
-    self:_ask(self.tick, 0)
-  end
-  self:start()
-  self.on_change()
 end
 
 function Source:close()

@@ -3,7 +3,8 @@
 local config = require('auto_context.config')
 local hits = require('auto_context.hit')
 local layouts = require('auto_context.picker.layout')
-local progress = require('auto_context.progress')
+local list = require('auto_context.picker.list')
+local texts = require('auto_context.picker.texts')
 
 local M = {}
 
@@ -11,7 +12,6 @@ local api = vim.api
 local namespace = api.nvim_create_namespace('auto_context_picker')
 
 local SHORTEST_TITLE = 12
-local HINT = 'Type what it does, a name, or a file'
 
 ---@type table<string, string>
 local links = {
@@ -28,6 +28,11 @@ local links = {
   AutoContextError = 'ErrorMsg',
   AutoContextRestored = 'Visual',
   AutoContextFocus = 'Visual',
+  AutoContextMatch = 'Special',
+  AutoContextPreviewMatch = 'Search',
+  AutoContextMarked = 'Statement',
+  AutoContextUnsaved = 'WarningMsg',
+  AutoContextKey = 'Special',
 }
 
 ---@class auto_context.picker.View
@@ -36,6 +41,8 @@ local links = {
 ---@field preview? { win: integer, buf: integer }
 ---@field private border string|string[]
 ---@field private layout auto_context.Layout
+---@field private shape auto_context.picker.Shape
+---@field private drawn? table what the list's lines were made of
 local View = {}
 View.__index = View
 
@@ -45,16 +52,22 @@ function M.highlights()
   end
 end
 
+---@class auto_context.picker.Shape what a person may change while it is open
+---@field layout 'auto'|'wide'|'tall'
+---@field preview boolean
+
 ---@param wanted_border integer
+---@param shape auto_context.picker.Shape
 ---@return auto_context.Layout
-local function compute(wanted_border)
+local function compute(wanted_border, shape)
   local options = config.get()
   return layouts.compute({
     columns = vim.o.columns,
     lines = vim.o.lines - vim.o.cmdheight,
     width = options.width,
     height = options.height,
-    preview = options.preview,
+    preview = shape.preview,
+    layout = shape.layout,
     border = wanted_border,
   })
 end
@@ -97,13 +110,14 @@ function View:_open(box, buffer, enter)
   return { win = win, buf = buffer }
 end
 
+---@param shape auto_context.picker.Shape
 ---@return auto_context.picker.View
-function M.open()
+function M.open(shape)
   M.highlights()
-  local self = setmetatable({}, View)
+  local self = setmetatable({ shape = shape }, View)
   local thickness
   self.border, thickness = config.border()
-  self.layout = compute(thickness)
+  self.layout = compute(thickness, self.shape)
   self.list = self:_open(self.layout.list, scratch('auto_context_list'), false)
   if self.layout.preview then
     self:_open_preview()
@@ -121,10 +135,12 @@ function View:_open_preview()
 end
 
 ---Fit to the screen as it is now.
-function View:resize()
+---@param shape? auto_context.picker.Shape else as before
+function View:resize(shape)
+  self.shape = shape or self.shape
   local thickness
   self.border, thickness = config.border()
-  self.layout = compute(thickness)
+  self.layout = compute(thickness, self.shape)
   for _, name in ipairs({ 'prompt', 'list', 'preview' }) do
     local pane, box = self[name], self.layout[name]
     if pane and box and api.nvim_win_is_valid(pane.win) then
@@ -144,115 +160,48 @@ function View:is_valid()
   return api.nvim_win_is_valid(self.prompt.win) and api.nvim_win_is_valid(self.list.win)
 end
 
----How much can be found by meaning, by the newest news of it.
+---@private
 ---@param source auto_context.picker.Source
----@return table<string, number>?
-local function coverage(source)
-  local now = source.progress and source.progress.coverage
-  if now and now.vector then
-    return now
-  end
-  local known = source.status and source.status.repository
-  if source.reply and source.reply.coverage then
-    return source.reply.coverage
-  elseif known and known.indexed then
-    local chunks = math.max(1, known.chunks)
-    return { static = known.static_vectors / chunks, vector = known.chunks == 0 and 1 or known.vectors / chunks }
+function View:_message(source)
+  local lines, group = texts.message(source)
+  api.nvim_buf_set_lines(self.list.buf, 0, -1, true, vim.tbl_map(hits.printable, lines))
+  api.nvim_buf_clear_namespace(self.list.buf, namespace, 0, -1)
+  for i, line in ipairs(lines) do
+    local range = { end_col = #hits.printable(line), hl_group = group }
+    api.nvim_buf_set_extmark(self.list.buf, namespace, i - 1, 0, range)
   end
 end
 
----Branch, files, how much can be found by meaning, and which leg is missing.
----@param source auto_context.picker.Source
----@param branch? string
----@return string
-function M.title(source, branch)
-  local parts = {}
-  local known = source.status and source.status.repository
-  local reply = source.reply
-  parts[#parts + 1] = reply and reply.branch or branch or (known and known.branch) or vim.fs.basename(source.root)
-  if source.like and not source.query:match('%S') then
-    local line = source.like.line and ':' .. source.like.line or ''
-    parts[#parts + 1] = 'like ' .. vim.fs.basename(source.like.path) .. line
-  end
-  -- A query's own embedding is pending for an instant at every key: that is not worth a word.
-  for _, leg in ipairs({ 'lexical', 'path' }) do
-    local state = reply and reply.legs[leg]
-    if state == 'down' or state == 'loading' then
-      parts[#parts + 1] = ('%s: %s'):format(hits.word(leg), state)
+---@param a any[]
+---@param b? any[]
+---@return boolean whether they hold the very same things
+local function same(a, b)
+  for i, value in ipairs(a) do
+    if not b or b[i] ~= value then
+      return false
     end
   end
-  local missing = reply and progress.meaning_state(reply.legs)
-  if missing then
-    parts[#parts + 1] = ('%s: %s'):format(hits.word('vector'), missing)
-  end
-  if known and known.indexed and known.updated_at > 0 then
-    parts[#parts + 1] = progress.count(known.files, 'file')
-  elseif not source.status and not source.error then
-    parts[#parts + 1] = 'starting'
-  end
-  local covered = coverage(source)
-  if covered then
-    parts[#parts + 1] = progress.meaning(covered)
-  end
-  if source.indexing then
-    parts[#parts + 1] = progress.brief(source.progress)
-  end
-  return table.concat(parts, ' · ')
+  return true
 end
 
----What stands in the list when there are no rows.
----@param source auto_context.picker.Source
----@return string[] lines
----@return string group
-local function message(source)
-  if source.question then
-    return { source.question, 'Index it?  <CR> or y: yes   <Esc>: no' }, 'AutoContextHint'
-  elseif source.error then
-    return { source.error.message, source.error.hint }, 'AutoContextError'
-  end
-  local known = source.status and source.status.repository
-  if source.indexing and not (known and known.updated_at > 0) then
-    local far = 'indexing: ' .. (source.progress and progress.text(source.progress) or 'starting')
-    local asks = source.query:match('%S') or source.like
-    return not asks and { HINT, far } or source.reply and { 'nothing found yet', far } or { far }, 'AutoContextHint'
-  elseif source.query:match('^%s*$') and not source.like then
-    return { HINT }, 'AutoContextHint'
-  elseif source.waiting then
-    return { 'searching' }, 'AutoContextHint'
-  end
-  return { 'nothing found' }, 'AutoContextHint'
-end
-
----@param rows auto_context.Hit[]
----@param selected integer 1-based
----@param source auto_context.picker.Source
----@param branch? string
-function View:draw(rows, selected, source, branch)
-  local buffer, width = self.list.buf, self.layout.list.width
-  local lines, marks = {}, {}
-  for i, hit in ipairs(rows) do
-    lines[i], marks[i] = hits.row(hit, width)
-  end
-  local group
+---@param drawing auto_context.picker.Drawing
+function View:draw(drawing)
+  local rows, source = drawing.rows, drawing.source
   if #rows == 0 then
-    local text
-    text, group = message(source)
-    for i, line in ipairs(text) do
-      lines[i] = hits.printable(line)
-      marks[i] = { { first = 0, last = #lines[i], group = group } }
-    end
-  end
-  api.nvim_buf_set_lines(buffer, 0, -1, true, lines)
-  api.nvim_buf_clear_namespace(buffer, namespace, 0, -1)
-  for i, spans in ipairs(marks) do
-    for _, span in ipairs(spans) do
-      api.nvim_buf_set_extmark(buffer, namespace, i - 1, span.first, { end_col = span.last, hl_group = span.group })
+    self.drawn = nil
+    self:_message(source)
+  else
+    -- A key or a figure of progress changes no row.
+    local made_of = { rows, source.terms, drawing.marks, drawing.marks.version, self.layout.list.width }
+    if not same(made_of, self.drawn) then
+      list.draw(self.list.buf, namespace, self.layout.list.width, drawing)
+      self.drawn = made_of
     end
   end
   vim.wo[self.list.win].cursorline = #rows > 0
   vim.wo[self.list.win].wrap = #rows == 0
-  self:select(#rows == 0 and 1 or selected, rows[selected])
-  self:set_title(M.title(source, branch))
+  self:select(#rows == 0 and 1 or drawing.selected, rows[drawing.selected])
+  self:set_title(texts.title(source, drawing.branch, drawing.marks:count()), #rows > 0 and source.query == '')
 end
 
 ---@param row integer 1-based
@@ -267,10 +216,15 @@ function View:select(row, hit)
 end
 
 ---@param text string
-function View:set_title(text)
+---@param hint boolean say in the empty prompt what may be typed
+function View:set_title(text, hint)
   local width = self.layout.prompt.width
   text = hits.printable(text)
   api.nvim_buf_clear_namespace(self.prompt.buf, namespace, 0, -1)
+  if hint then
+    local words = { { hits.truncate(texts.HINT, width, 'right'), 'AutoContextHint' } }
+    api.nvim_buf_set_extmark(self.prompt.buf, namespace, 0, 0, { virt_text = words, virt_text_pos = 'overlay' })
+  end
   if self.layout.border > 0 then
     local title = ' ' .. hits.truncate(text, width - 2, 'right') .. ' '
     api.nvim_win_set_config(self.prompt.win, { title = { { title, 'AutoContextTitle' } }, title_pos = 'left' })
@@ -279,10 +233,25 @@ function View:set_title(text)
   -- Without a border there is no place for a title: it stands at the right of the prompt, if the query leaves room.
   local query = api.nvim_buf_get_lines(self.prompt.buf, 0, 1, true)[1]
   local room = width - vim.fn.strdisplaywidth(query) - 4
-  if room >= SHORTEST_TITLE then
+  if not hint and room >= SHORTEST_TITLE then
     local title = { { hits.truncate(text, room, 'right'), 'AutoContextTitle' } }
     api.nvim_buf_set_extmark(self.prompt.buf, namespace, 0, 0, { virt_text = title, virt_text_pos = 'right_align' })
   end
+end
+
+---@param window integer
+---@return 'prompt'|'list'|'preview'|nil pane
+function View:pane_of(window)
+  for _, name in ipairs({ 'prompt', 'list', 'preview' }) do
+    if self[name] and self[name].win == window then
+      return name
+    end
+  end
+end
+
+---@return integer
+function View:page()
+  return math.max(1, self.layout.list.height - 1)
 end
 
 function View:close()

@@ -192,7 +192,7 @@ class Setting:
             return f"{', '.join(row.choices[:-1])} or {row.choices[-1]}"
         if row.low is not None:
             return f"a {self.kind} from {plain(row.low)} to {plain(row.high)}"
-        return {"text": "a text", "switch": "true or false", "list": "a list of texts"}[self.kind]
+        return {"text": "a text", "switch": "true or false", "list": "a list of texts", "table": "a table"}[self.kind]
 
     def check(self, value: Any, origin: str) -> Any:
         """The value as it is used.
