@@ -40,7 +40,7 @@ def nvim_version(binary: Path) -> str:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--update-golden`` accepts the rankings as they are now."""
-    parser.addoption("--update-golden", action="store_true", help="write the golden rankings anew")
+    parser.addoption("--update-golden", action="store_true", help="write the golden rankings and screens anew")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

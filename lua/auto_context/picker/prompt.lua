@@ -33,6 +33,11 @@ function Prompt:set(text)
   end)
 end
 
+---@return string
+function Prompt:text()
+  return table.concat(api.nvim_buf_get_lines(self.pane.buf, 0, -1, true), ' ')
+end
+
 ---@param text string of last time: the next key replaces it
 function Prompt:restore(text)
   self:set(text)

@@ -33,15 +33,19 @@ function M.title(source, branch, marked)
   local parts = {}
   local known = source.status and source.status.repository
   local reply = source.reply
-  parts[#parts + 1] = reply and reply.branch or branch or (known and known.branch) or vim.fs.basename(source.root)
+  local names = { reply and reply.branch or '', branch or '', known and known.branch or '' }
+  parts[1] = vim.fs.basename(source.root)
+  for i = #names, 1, -1 do
+    parts[1] = names[i] ~= '' and names[i] or parts[1] -- without git there is no branch
+  end
   if source.like and not source.query:match('%S') then
     local line = source.like.line and ':' .. source.like.line or ''
     parts[#parts + 1] = 'like ' .. vim.fs.basename(source.like.path) .. line
   end
-  vim.list_extend(parts, source.filters:words())
   if marked > 0 then
     parts[#parts + 1] = ('%d marked'):format(marked)
   end
+  vim.list_extend(parts, source.filters:words())
   -- A query's own embedding is pending for an instant at every key: that is not worth a word.
   for _, leg in ipairs({ 'lexical', 'path' }) do
     local state = reply and reply.legs[leg]

@@ -61,7 +61,7 @@ end
 ---@param step -1|1
 function Picker:history(step)
   self.walk = self.walk or histories.walk(self.root)
-  local text = self.walk:step(step, self.source.query)
+  local text = self.walk:step(step, self.prompt:text())
   if text then
     self.prompt:set(text)
   end
