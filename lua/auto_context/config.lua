@@ -9,6 +9,7 @@ local M = {}
 
 ---@class auto_context.Config
 ---@field python? string
+---@field picker 'builtin'|'telescope'|'snacks'|'fzf-lua'|'mini.pick'|'select'
 ---@field limit? integer
 ---@field threshold? number
 ---@field debounce_ms integer
@@ -34,6 +35,11 @@ local M = {}
 ---@type table<string, auto_context.Option>
 M.schema = {
   python = { type = 'string' },
+  picker = {
+    type = 'string',
+    default = 'builtin',
+    choices = { 'builtin', 'telescope', 'snacks', 'fzf-lua', 'mini.pick', 'select' },
+  },
   limit = { type = 'number', whole = true, min = 1, max = 200 },
   threshold = { type = 'number', min = 0, max = 1 },
   debounce_ms = { type = 'number', whole = true, default = 40, min = 0, max = 1000 },

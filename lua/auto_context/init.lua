@@ -8,10 +8,10 @@ function M.setup(opts)
   require('auto_context.config').set(opts)
 end
 
----Open the picker.
----@param opts? { query?: string, root?: string, like?: auto_context.Like } root: default the buffer's repository
+---Open the picker: ours, or the one that the option `picker` names.
+---@param opts? auto_context.OpenOpts
 function M.open(opts)
-  require('auto_context.picker').open(opts)
+  require('auto_context.integrations').open(opts)
 end
 
 ---Search without a picker. Returns at once; `callback` runs on the main loop.
@@ -28,12 +28,10 @@ end
 ---Open the picker on code like the code under the cursor; what is typed then is an ordinary query.
 ---@param opts? { whole?: boolean } whole: like the whole file
 function M.open_similar(opts)
-  local name = vim.api.nvim_buf_get_name(0)
-  if name == '' or vim.bo.buftype ~= '' then
-    return require('auto_context.notify').warn('this buffer is no file: there is nothing to compare with')
+  local like = require('auto_context.integrations.feed').here(opts and opts.whole)
+  if like then
+    M.open({ like = like })
   end
-  local whole = opts and opts.whole
-  M.open({ like = { path = name, line = not whole and vim.api.nvim_win_get_cursor(0)[1] or nil } })
 end
 
 ---Code like the code at a place. Returns at once; `callback` runs on the main loop.

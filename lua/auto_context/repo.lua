@@ -112,6 +112,16 @@ function M.of_buffer(buffer)
   return vim.fs.root(cwd, '.git') or (cwd:gsub('(.)/$', '%1'))
 end
 
+---The file of a buffer, relative to a root, when it is one below it.
+---@param root string
+---@param buffer integer
+---@return string?
+function M.file_of(root, buffer)
+  local name = vim.api.nvim_buf_get_name(buffer)
+  local prefix = root:gsub('/$', '') .. '/'
+  return vim.bo[buffer].buftype == '' and vim.startswith(name, prefix) and name:sub(#prefix + 1) or nil
+end
+
 ---@param root string
 ---@param args string[]
 ---@param callback fun(output?: string) trimmed, nil when git failed

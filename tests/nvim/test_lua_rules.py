@@ -42,6 +42,15 @@ LAYERS = [
     {"picker.mouse", "picker.prompt", "picker.source", "picker.verbs", "picker.view", "picker.windows"},
     {"picker", "status_window", "health"},
     {"status"},
+    {"integrations.feed"},
+    {
+        "integrations.telescope",
+        "integrations.snacks",
+        "integrations.fzf_lua",
+        "integrations.mini_pick",
+        "integrations.select",
+    },
+    {"integrations"},
     {"init", "command"},
 ]
 """From the bottom up. A module requires modules of lower layers only; ``init`` is the face that the command uses."""

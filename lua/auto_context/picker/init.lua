@@ -255,17 +255,7 @@ function Picker:_listen()
   on('ColorScheme', views.highlights)
 end
 
----The file of a window, relative to the root, when it is one.
----@param root string
----@param buffer integer
----@return string?
-local function file_near(root, buffer)
-  local name = api.nvim_buf_get_name(buffer)
-  local prefix = root:gsub('/$', '') .. '/'
-  return vim.bo[buffer].buftype == '' and vim.startswith(name, prefix) and name:sub(#prefix + 1) or nil
-end
-
----@param opts? { query?: string, root?: string, like?: auto_context.Like, resume?: boolean } resume: the last one
+---@param opts? auto_context.OpenOpts
 function M.open(opts)
   opts = opts or {}
   if vim.fn.getcmdwintype() ~= '' then
@@ -287,7 +277,7 @@ function M.open(opts)
   self.marks = resumed and resumed.marks or marks.new()
   self.origin = api.nvim_get_current_win()
   local like = opts.like or (resumed and resumed.like)
-  local place = { near = file_near(root, api.nvim_get_current_buf()), like = like }
+  local place = { near = repo.file_of(root, api.nvim_get_current_buf()), like = like }
   place.filters = resumed and resumed.filters
   self.source = sources.new(root, place, function()
     self:_draw()

@@ -140,6 +140,13 @@ class Editor:
     """What only an editor uses; ``lua/auto_context/config.lua`` has the same. None: see the text."""
 
     python: Annotated[str | None, Row("interpreter that has the package; see |auto_context-setup|", _EDITOR)] = None
+    picker: Annotated[
+        str,
+        Row(
+            "what `:AutoContext` opens: the built-in picker, another plugin's, or |vim.ui.select()|",
+            _EDITOR, choices=("builtin", "telescope", "snacks", "fzf-lua", "mini.pick", "select"),
+        ),
+    ] = "builtin"  # fmt: skip
     debounce_ms: Annotated[int, Row("pause in typing before a search, in ms", _EDITOR, low=0, high=1000)] = 40
     auto_start: Annotated[
         bool, Row("begin when Neovim is idle after its start, in a repository, in place of at the first use", _EDITOR)

@@ -1,0 +1,29 @@
+-- Which picker opens: the option `picker`. A chosen plugin that is not there is said once, and ours opens.
+
+local config = require('auto_context.config')
+local feeds = require('auto_context.integrations.feed')
+
+local M = {}
+
+---The module that opens each choice, and the plugin it needs.
+---@type table<string, { adapter: string, needs?: string }>
+local pickers = {
+  builtin = { adapter = 'auto_context.picker' },
+  telescope = { adapter = 'auto_context.integrations.telescope', needs = 'telescope.pickers' },
+  snacks = { adapter = 'auto_context.integrations.snacks', needs = 'snacks.picker' },
+  ['fzf-lua'] = { adapter = 'auto_context.integrations.fzf_lua', needs = 'fzf-lua' },
+  ['mini.pick'] = { adapter = 'auto_context.integrations.mini_pick', needs = 'mini.pick' },
+  select = { adapter = 'auto_context.integrations.select' },
+}
+local HINT = 'the built-in picker opens instead; see the option `picker`'
+
+---@param opts? auto_context.OpenOpts
+function M.open(opts)
+  local picker = pickers[config.get().picker]
+  if picker.needs and not feeds.plugin(picker.needs, HINT) then
+    picker = pickers.builtin
+  end
+  require(picker.adapter).open(opts)
+end
+
+return M
