@@ -146,3 +146,74 @@ def test_without_its_plugin_a_module_loads_and_its_registration_says_why_not(chi
     if "register()" in path.read_text("utf-8"):
         child.wait_for(lambda: "not found; install it, or load it before register()" in child.messages())
     assert "traceback" not in child.messages()
+
+
+def test_offering_a_tool_to_a_chat_plugin_loads_nothing_else(child: Child) -> None:
+    child.lua("""
+        require('auto_context.integrations.avante').tool()
+        require('auto_context.integrations.copilot_chat').tool()
+    """)
+    loaded = child.lua("return vim.tbl_keys(package.loaded)")
+    assert {name for name in loaded if name.startswith("auto_context")} == {
+        f"auto_context.integrations.{name}" for name in ("avante", "copilot_chat", "tool")
+    }
+
+
+def run_tool(child: Child, tool_input: dict[str, Any]) -> tuple[str, bool]:
+    child.lua(
+        """
+        _G.told = nil
+        require('auto_context.integrations.tool').run(..., {}, function(text, ok) _G.told = { text, ok } end)
+        """,
+        tool_input,
+    )
+    text, ok = child.wait_for(lambda: child.lua("return _G.told"), timeout_s=60)
+    return text, ok
+
+
+def test_the_tool_answers_with_places_within_its_budget(child: Child) -> None:
+    text, ok = run_tool(child, {"query": "RetryPolicy", "path": "", "budget": "400"})
+    assert ok
+    assert "### src/uploads.py:" in text
+    assert len(text) <= 4 * 400
+    wide, _ = run_tool(child, {"query": "RetryPolicy", "budget": 4000, "limit": 3})
+    assert wide.count("\n### ") == 3
+    narrow, _ = run_tool(child, {"query": "RetryPolicy", "language": "typescript"})
+    assert "### web/cart.ts:" in narrow
+    assert "uploads.py" not in narrow
+
+
+def test_the_tool_says_in_a_sentence_why_there_is_nothing(
+    child: Child, start_nvim: StartNeovim, tmp_path: Path
+) -> None:
+    text, ok = run_tool(child, {"query": "zzz", "path": "nowhere/**"})
+    assert ok
+    assert text.startswith('Nothing was found for "zzz" in ')
+    text, ok = run_tool(child, {"query": " "})
+    assert not ok
+    assert "`query` is missing" in text
+    (tmp_path / "new.py").write_text("x = 1\n")
+    text, ok = run_tool(start_nvim(cwd=tmp_path), {"query": "anything"})
+    assert not ok
+    assert "There is no index of this repository yet. Ask the user to run `:AutoContext index`" in text
+
+
+def hit(path: str, lines: int, focus: list[int], **more: Any) -> dict[str, Any]:
+    text = "\n".join(f"line {number} of {path} ``` fence" for number in range(1, lines + 1))
+    place = {"path": path, "start_line": 1, "end_line": lines, "focus": focus, "text": text}
+    return place | {"symbol": "", "kind": "function", "language": "lua", "fresh": True, "legs": ["lexical"]} | more
+
+
+@pytest.mark.parametrize("budget", [100, 150, 300, 1000, 5000])
+def test_an_answer_fits_any_budget_and_keeps_the_focus(child: Child, budget: int) -> None:
+    hits = [hit("a.lua", 80, [40, 44]), hit("b.lua", 5, [1, 5], fresh=False), hit("c.lua", 200, [199, 200])]
+    reply = {"root": "/r", "legs": {"vector": "down"}, "hits": hits}
+    text = child.lua("return require('auto_context.integrations.answer').hits('q', ...)", reply, budget)
+    assert len(text) <= 4 * budget
+    assert "did not answer (down)" in text
+    assert "line 40 of a.lua" in text
+    shown = text.count("\n### ")
+    assert shown == 3 or f"{3 - shown} more did not fit" in text
+    assert shown == 3 or budget < 5000
+    if "b.lua" in text:
+        assert "### b.lua:1-5 (function, changed since it was indexed)" in text

@@ -9,7 +9,7 @@ import pytest
 
 from driving import clean_log, index, place
 from harness import Child, StartNeovim
-from plugins import needs, on_runtimepath, with_programs
+from plugins import needs, on_runtimepath, snippet, with_programs
 from sharing import shared_sandbox
 from support import make_shop
 
@@ -80,7 +80,7 @@ FZF_LINES = """
 PLUGINS = {
     "telescope": Plugin(
         ("telescope.nvim", "plenary.nvim"),
-        "require('telescope').load_extension('auto_context')",
+        snippet("auto_context-telescope"),
         ":Telescope auto_context",
         """
         local picker = require('telescope.actions.state').get_current_picker(vim.api.nvim_get_current_buf())
@@ -95,7 +95,7 @@ PLUGINS = {
     ),
     "snacks": Plugin(
         ("snacks.nvim",),
-        "require('snacks').setup({ picker = {} }) require('auto_context.integrations.snacks').register()",
+        "require('snacks').setup({ picker = {} })" + snippet("auto_context-snacks"),
         ":lua Snacks.picker.auto_context()",
         SNACKS + rows_of("picker and picker:items() or {}", "item.hit"),
         "<C-q>",
@@ -103,7 +103,7 @@ PLUGINS = {
     ),
     "mini.pick": Plugin(
         ("mini.pick",),
-        "require('mini.pick').setup() require('auto_context.integrations.mini_pick').register()",
+        "require('mini.pick').setup()" + snippet("auto_context-mini.pick"),
         ":Pick auto_context",
         rows_of("(MiniPick.get_picker_matches() or {}).all or {}", "item.hit"),
         "<C-a><M-CR>",
@@ -111,7 +111,7 @@ PLUGINS = {
     ),
     "fzf-lua": Plugin(
         ("fzf-lua",),
-        "require('auto_context.integrations.fzf_lua').register()",
+        snippet("auto_context-fzf-lua"),
         ":FzfLua auto_context",
         FZF_LINES,
         "<M-a><M-q>",

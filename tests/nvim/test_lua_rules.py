@@ -42,7 +42,7 @@ LAYERS = [
     {"picker.mouse", "picker.prompt", "picker.source", "picker.verbs", "picker.view", "picker.windows"},
     {"picker", "status_window", "health"},
     {"status"},
-    {"integrations.feed"},
+    {"integrations.feed", "integrations.answer"},
     {
         "integrations.telescope",
         "integrations.snacks",
@@ -52,6 +52,8 @@ LAYERS = [
     },
     {"integrations"},
     {"init", "command"},
+    {"integrations.tool"},
+    {"integrations.copilot_chat", "integrations.avante"},
 ]
 """From the bottom up. A module requires modules of lower layers only; ``init`` is the face that the command uses."""
 

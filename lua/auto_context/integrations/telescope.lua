@@ -3,8 +3,6 @@
 local feeds = require('auto_context.integrations.feed')
 local hits = require('auto_context.hit')
 local notify = require('auto_context.notify')
-local repo = require('auto_context.repo')
-local rpc = require('auto_context.rpc')
 
 local M = {}
 
@@ -110,15 +108,7 @@ end
 ---@param opts? table of Telescope, with ours: `budget` (tokens)
 function M.context(opts)
   opts = opts or {}
-  local place = feeds.here()
-  if not place then
-    return
-  end
-  local root = repo.of_path(place.path) or repo.of_buffer()
-  local before = vim.api.nvim_get_current_line():sub(1, vim.api.nvim_win_get_cursor(0)[2])
-  local params = { root = root, path = place.path, line = place.line, column = vim.fn.strchars(before) + 1 }
-  params.budget = tonumber(opts.budget)
-  rpc.request('context', params, function(error, reply)
+  require('auto_context.context').request({ budget = tonumber(opts.budget) }, function(error, reply)
     if error then
       return notify.fault(error, { asked = true })
     end
@@ -127,7 +117,7 @@ function M.context(opts)
       results = reply.items,
       entry_maker = function(item)
         item.focus = { item.start_line, item.end_line }
-        local entry = entry_of(root, item, context_row)
+        local entry = entry_of(reply.root, item, context_row)
         entry.ordinal = table.concat({ item.reason, item.path, item.symbol }, ' ')
         return entry
       end,
