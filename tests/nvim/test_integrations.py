@@ -139,6 +139,16 @@ def test_a_feed_that_was_closed_answers_again(child: Child) -> None:
         child.lua("_G.feed:close()")
 
 
+def test_a_repository_without_an_index_gets_one_and_the_rows_follow(start_nvim: StartNeovim, tmp_path: Path) -> None:
+    child = start_nvim(cwd=make_shop(tmp_path / "fresh"))
+    child.lua("""
+        _G.feed = require('auto_context.integrations.feed').new()
+        _G.feed:ask('RetryPolicy', function(rows) _G.first = rows[1] and rows[1].path end)
+    """)
+    child.wait_for(lambda: child.lua("return _G.first") == "src/uploads.py", timeout_s=60)
+    child.lua("_G.feed:close()")
+
+
 @pytest.mark.parametrize("path", ADAPTERS, ids=[path.stem for path in ADAPTERS])
 def test_without_its_plugin_a_module_loads_and_its_registration_says_why_not(child: Child, path: Path) -> None:
     module = f"auto_context.integrations.{path.stem}".removesuffix(".init")

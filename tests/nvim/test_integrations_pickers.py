@@ -55,7 +55,7 @@ class Plugin:
     """It sorts every quickfix list itself."""
     refines: str = ""
     """Lua: the place of the current row, where a better answer takes the place of the first one."""
-    down: str = "<C-n>"
+    resume: str = ""
 
 
 def rows_of(items: str, hit: str) -> str:
@@ -92,6 +92,7 @@ PLUGINS = {
         """,
         "<C-q>",
         oldest="nvim-0.11",
+        resume=":Telescope resume",
     ),
     "snacks": Plugin(
         ("snacks.nvim",),
@@ -100,6 +101,7 @@ PLUGINS = {
         SNACKS + rows_of("picker and picker:items() or {}", "item.hit"),
         "<C-q>",
         refines=SNACKS + "local item = picker:current() return item and item.file .. ':' .. item.pos[1]",
+        resume=":lua Snacks.picker.resume()",
     ),
     "mini.pick": Plugin(
         ("mini.pick",),
@@ -108,6 +110,7 @@ PLUGINS = {
         rows_of("(MiniPick.get_picker_matches() or {}).all or {}", "item.hit"),
         "<C-a><M-CR>",
         refines="local item = MiniPick.get_picker_matches().current return item and item.hit.path .. ':' .. item.lnum",
+        resume=":Pick resume",
     ),
     "fzf-lua": Plugin(
         ("fzf-lua",),
@@ -116,6 +119,7 @@ PLUGINS = {
         FZF_LINES,
         "<M-a><M-q>",
         sorts=True,
+        resume=":FzfLua resume",
     ),
 }
 
@@ -211,12 +215,37 @@ def test_the_better_answer_comes_in_place_and_the_row_one_moved_to_stays(child: 
         return
     poor = wanted[:-3:-1]
     child.wait_for(lambda: shown(child, plugin) == poor, what=f"{poor}")
-    child.keys(plugin.down)
+    child.keys("<C-n>")
     child.wait_for(lambda: child.lua(plugin.refines) == poor[1])
     child.wait_for(lambda: child.lua("return _G.let_go ~= nil"))
     child.lua("_G.let_go()")
     child.wait_for(lambda: shown(child, plugin) == wanted, what=f"{wanted}")
     child.wait_for(lambda: child.lua(plugin.refines) == poor[1], what=f"the current row {poor[1]}")
+
+
+def test_a_closed_picker_leaves_nothing_behind_and_is_resumed(child: Child, plugin: Plugin) -> None:
+    wanted = expected(child)
+    child.lua("""
+        local sources = require('auto_context.picker.source')
+        local new = sources.new
+        _G.sources = {}
+        sources.new = function(...)
+          table.insert(_G.sources, (new(...)))
+          return _G.sources[#_G.sources]
+        end
+    """)
+    for command in (plugin.command, plugin.resume, plugin.command):
+        child.keys(command + "<CR>")
+        child.wait_for(lambda: "AutoContext" in child.text(), what="the picker")
+        # What is resumed is typed in, so that it asks again.
+        child.keys("<BS>y" if command == plugin.resume else "RetryPolicy")
+        child.wait_for(lambda: shown(child, plugin) == wanted, timeout_s=30, what=f"{wanted}")
+        child.keys("<Esc><Esc>")
+        child.wait_for(lambda: child.request("nvim_get_mode")["mode"] == "n")
+        child.wait_for(lambda: len(child.request("nvim_list_wins")) == 1, what="no window of the picker")
+        closed = child.lua("return vim.tbl_map(function(source) return source.closed end, _G.sources)")
+        assert closed
+        assert set(closed) == {True}
 
 
 @pytest.mark.parametrize("plugin", EVERY[:1], indirect=True)

@@ -57,17 +57,31 @@ local function put(pick, items, tick)
   end
 end
 
+---@param event string
+---@param run fun()
+local function once(event, run)
+  api.nvim_create_autocmd('User', { pattern = event, once = true, callback = run })
+end
+
 ---@param pick table the plugin
 ---@param feed auto_context.Feed
 ---@return fun(stritems: string[], inds: integer[], query: string[])
 local function match_of(pick, feed)
   local asked
+  local live = false
   return function(_, _, query)
     local tick = pick.get_querytick()
     if tick == asked then
       return
     end
     asked = tick
+    if not live then
+      live = true
+      once('MiniPickStop', function() -- here, since a picker that is resumed does not return to `open`
+        live, asked = false, nil
+        feed:close()
+      end)
+    end
     local first = true
     feed:ask(table.concat(query), function(rows)
       if not pick.is_picker_active() or pick.get_querytick() ~= tick then
@@ -105,20 +119,11 @@ function M.open(opts, start_opts)
     show = show,
   }
   if opts.query then
-    api.nvim_create_autocmd('User', {
-      pattern = 'MiniPickStart',
-      once = true,
-      callback = function()
-        pick.set_picker_query(vim.fn.split(opts.query, [[\zs]]))
-      end,
-    })
+    once('MiniPickStart', function()
+      pick.set_picker_query(vim.fn.split(opts.query, [[\zs]]))
+    end)
   end
-  local ok, chosen = pcall(pick.start, vim.tbl_deep_extend('keep', start_opts or {}, { source = source }))
-  feed:close()
-  if not ok then
-    error(chosen, 0)
-  end
-  return chosen
+  return pick.start(vim.tbl_deep_extend('keep', start_opts or {}, { source = source }))
 end
 
 ---Make it a picker by name, for `:Pick auto_context`. mini.pick has to be set up before.
