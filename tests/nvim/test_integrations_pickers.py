@@ -146,12 +146,19 @@ def start_with(start_nvim: StartNeovim, shop: Path, plugin: Plugin) -> Child:
     return start_nvim(cwd=shop, width=140, height=36, commands=on_runtimepath(*plugin.folders), env=with_programs())
 
 
+def finish(child: Child) -> None:
+    """Close what is open: fzf-lua holds up the end of Neovim."""
+    child.keys("<Esc><Esc>")
+    child.wait_for(lambda: child.request("nvim_get_mode")["mode"] == "n")
+    clean_log(child)
+
+
 @pytest.fixture
 def child(start_nvim: StartNeovim, shop: Path, plugin: Plugin) -> Iterator[Child]:
     child = start_with(start_nvim, shop, plugin)
     child.lua(plugin.setup)
     yield child
-    clean_log(child)
+    finish(child)
 
 
 def expected(child: Child) -> list[str]:
@@ -271,4 +278,4 @@ def test_the_option_makes_it_the_picker_that_opens(start_nvim: StartNeovim, shop
     wanted = expected(child)
     child.keys(":AutoContext search RetryPolicy<CR>")
     child.wait_for(lambda: shown(child, plugin) == wanted, timeout_s=60, what=f"{wanted}")
-    clean_log(child)
+    finish(child)
