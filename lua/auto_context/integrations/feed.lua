@@ -63,7 +63,8 @@ end
 ---@return auto_context.Feed
 function M.new(opts, patient)
   opts = opts or {}
-  local root = opts.root or repo.of_buffer()
+  -- A person may have typed it, as Telescope's `cwd`: with a tilde, or relative.
+  local root = opts.root and vim.fs.normalize(vim.fn.fnamemodify(opts.root, ':p')) or repo.of_buffer()
   schedule.tend(root)
   require('auto_context.picker.view').highlights()
   local place = { near = repo.file_of(root, vim.api.nvim_get_current_buf()), like = opts.like }
@@ -96,6 +97,21 @@ function Feed:_say(error)
   end
 end
 
+---Whether an answer is worth waiting for after this one: the meaning, waited for once; the first rows of an index that
+---is being made, whose end is followed by another answer.
+---@private
+---@param reply auto_context.Reply
+---@return boolean
+function Feed:_better_comes(reply)
+  local pending = reply.legs.vector == 'pending' and (self.held == nil or self.held == reply)
+  if pending or #reply.hits > 0 then
+    return pending
+  end
+  local phase = self.source.progress and self.source.progress.phase
+  local growing = self.source.indexing and phase ~= 'embed' and phase ~= 'done'
+  return growing or reply == self.held
+end
+
 ---@private
 function Feed:_changed()
   local source = self.source
@@ -109,7 +125,7 @@ function Feed:_changed()
     return
   end
   local reply = not error and source.reply or false
-  if reply and self.patient and reply.legs.vector == 'pending' and (self.held or reply) == reply then
+  if reply and self.patient and self:_better_comes(reply) then
     self.held = reply
     return
   end
