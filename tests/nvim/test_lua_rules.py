@@ -15,7 +15,18 @@ FILES = sorted([*LUA.rglob("*.lua"), *(REPOSITORY / "plugin").glob("*.lua")])
 IDS = [str(path.relative_to(REPOSITORY)) for path in FILES]
 
 LAYERS = [
-    {"types", "errors", "hit", "match", "folders", "progress", "markdown", "events", "context_highlight", "picker.keys"},
+    {
+        "types",
+        "errors",
+        "hit",
+        "match",
+        "folders",
+        "progress",
+        "markdown",
+        "events",
+        "context_highlight",
+        "picker.keys",
+    },
     {"log"},
     {"notify", "debounce", "ask", "task"},
     {"config"},
@@ -26,7 +37,15 @@ LAYERS = [
     {"index", "watch"},
     {"schedule", "install"},
     {"removal"},
-    {"picker.layout", "picker.actions", "picker.preview", "picker.filters", "picker.history", "picker.marks", "blocking"},
+    {
+        "picker.layout",
+        "picker.actions",
+        "picker.preview",
+        "picker.filters",
+        "picker.history",
+        "picker.marks",
+        "blocking",
+    },
     {"context_keys"},
     {"context_split"},
     {"context"},
