@@ -36,7 +36,7 @@ local function plain(value)
 end
 
 ---@alias auto_context.Method
----| 'search'|'nearby'
+---| 'search'|'nearby'|'buffers'
 ---| 'similar'|'context'|'update'|'incremental'|'clear'|'status'|'stats'|'doctor'|'job'|'cancel_job'|'stop'
 
 ---Ask the remote plugin. `callback` runs exactly once, later, on the main loop, unless the request is cancelled.

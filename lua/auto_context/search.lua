@@ -1,5 +1,6 @@
 -- One search, as every picker, plugin and script asks it: what the options say is filled in.
 
+local buffers = require('auto_context.buffers')
 local config = require('auto_context.config')
 local rpc = require('auto_context.rpc')
 
@@ -11,6 +12,7 @@ local M = {}
 ---@return fun() cancel
 function M.request(params, callback)
   local options = config.get()
+  buffers.sync(params.root)
   -- nil: as the service has it
   local defaults = { limit = options.limit, threshold = options.threshold }
   return rpc.request('search', vim.tbl_extend('keep', params, defaults), callback)

@@ -74,6 +74,8 @@ class SearchRequest:
     """Most chunks of one file among the first ten: 1 for files first, 10 and more for lines first."""
     explain: bool = False
     """Whether each hit says how it came to its place."""
+    client: str = ""
+    """Whose unsaved buffers stand in place of their files."""
     off: tuple[str, ...] = ()
     """Legs and ranking steps to leave out: to measure what each is worth."""
 
@@ -97,6 +99,8 @@ class Hit:
     """``time`` (seconds since the epoch) and ``subject`` of the file's last commit; None when git knows none."""
     explain: dict[str, Any] | None = None
     """When asked for: ``intent``, ``legs`` (rank, score and weight in each), ``fused``, ``steps``, ``score``."""
+    unsaved: bool | None = None
+    """True for the text of a buffer that is not saved; its lines are the buffer's."""
     reason: str | None = None
     """Why a file stands in ``nearby``: ``open``, ``recent``, ``near`` or ``committed``."""
 

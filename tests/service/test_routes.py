@@ -13,6 +13,7 @@ ROUTES = {
     ("get", "/search"),
     ("post", "/search"),
     ("post", "/nearby"),
+    ("post", "/buffers"),
     ("get", "/similar"),
     ("post", "/context"),
     ("post", "/index/update"),
@@ -159,3 +160,18 @@ def test_a_search_by_post_takes_a_list_of_files(client: ServiceClient, shop: Pat
 def test_files_before_a_word_is_typed(client: ServiceClient, shop: Path) -> None:
     reply = client.request("POST", "/nearby", body={"root": str(shop), "open": ["README.md"], "limit": 3})
     assert [hit["reason"] for hit in reply["hits"]] == ["open", "committed", "committed"]
+
+
+def test_unsaved_buffers_last_as_long_as_their_client(client: ServiceClient, shop: Path) -> None:
+    body = {"client": "me", "root": str(shop), "files": {"src/new.py": "def zebra_crossing():\n    pass\n"}}
+    assert client.request("POST", "/buffers", body=body) == {"held": 1}
+    asked = {"query": "zebra_crossing", "root": str(shop), "client": "me"}
+    reply = client.request("POST", "/search", body=asked)
+    assert (reply["held"], reply["hits"][0]["path"], reply["hits"][0]["unsaved"]) == (1, "src/new.py", True)
+    client.request("POST", "/lease", body={"client": "me", "ttl_s": 0.001})
+    client.request("GET", "/status")  # looks who is still there
+    assert client.request("POST", "/search", body=asked)["held"] == 0
+    for wrong in ({"client": ""}, {"files": {"../../x.py": "y"}}, {"files": {"x.py": 3}}):
+        with pytest.raises(AutoContextError) as caught:
+            client.request("POST", "/buffers", body=body | wrong)
+        assert caught.value.code in ("bad_request", "outside_root")

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from auto_context.engine.context import Context
 from auto_context.engine.examination import examine
 from auto_context.engine.figures import branches, figures
 from auto_context.engine.nearby import nearby
+from auto_context.engine.overlay import Overlays
 from auto_context.engine.query_vectors import QueryVectors
 from auto_context.engine.repository import Repository
 from auto_context.engine.search import Queries, Search
@@ -89,12 +90,14 @@ class Engine:
         self._roots: dict[str, Root] = {}
         self._refreshed_at: dict[Path, float] = {}
         self._query_vectors = QueryVectors(self._worker)
+        self.overlays = Overlays(self._worker)
         self._cache_dir = cache_dir or paths.cache_dir() / "models"
         self._static_queries = StaticQueries(settings, self._cache_dir)
 
     def close(self) -> None:
         """Close every store, and the worker if it is the engine's own."""
         self._upkeep.close()
+        self.overlays.close()
         if self._own_worker is not None:
             self._own_worker.close()
         self._query_vectors.close()
@@ -270,13 +273,42 @@ class Engine:
         resolved, repository, worktree, branch = self._current(Path(request.root), request.wait_ms / 1000)
         self._load(repository, worktree)
         queries = Queries(self._query_vectors, self._static_queries)
-        search = Search(repository, resolved, worktree, self._worker, queries, request)
+        overlay = self.overlays.of(request.client, resolved)
+        search = Search(repository, resolved, worktree, self._worker, queries, request, overlay)
         reply = search.run(branch)
         if search.other_model:
             self._query_vectors.forget()
         wordless = repository.lexical.damaged or (worktree.view.chunks > 0 and not repository.lexed)
         self._refresh_behind(resolved, worktree.updated_at, at_once=search.other_model or wordless)
         return reply
+
+    def hold_buffers(self, client: str, root: Path, files: Mapping[str, str | None]) -> int:
+        """From now on the texts of some unsaved buffers stand in place of their files in a client's searches.
+
+        Args:
+            client: whose.
+            root: any folder in the worktree.
+            files: texts by path, absolute or relative to ``root``; None for one that is saved or closed.
+
+        Returns:
+            How many buffers of the client are held now.
+
+        Raises:
+            AutoContextError: ``not_indexed``, ``outside_root``, ``too_large``, ``worker_down``.
+        """
+        resolved = self._root(root)
+        repository = self._indexed(resolved)
+        if repository is None:
+            raise AutoContextError("not_indexed", f"{resolved.top} has no index")
+        repository.use_last_models()
+        texts = {relative_path(resolved, path): text for path, text in files.items()}
+        selection = narrowed(self._settings, resolved.top).settings.selection()
+        return self.overlays.hold(client, resolved, texts, selection, repository.static.model)
+
+    def held_buffers(self, client: str, root: Path) -> int:
+        """How many unsaved buffers of a client stand in place of their files."""
+        overlay = self.overlays.of(client, self._root(root))
+        return len(overlay.files) if overlay is not None else 0
 
     def nearby(self, request: NearbyRequest) -> SearchReply:
         """Files a person may want before a word is typed.

@@ -113,6 +113,26 @@ class Ingest:
         rows = [[*row, *vectors] for row, vectors in zip(rows, _pooled(model, bags), strict=True)]
         return {"rows": rows, "static": model.fingerprint if model else ""}
 
+    def cut(self, documents: list[tuple[str, str]], selection: dict[str, Any], static: str) -> Steps:
+        """As ``chunk``, for texts that are in no file yet, without their secrets unless these are kept.
+
+        Returns:
+            ``rows``: path, packed blob, and what ``derive`` gives for it. ``static`` as for ``chunk``.
+        """
+        model = self._static(static)
+        rows: list[list[Any]] = []
+        bags: list[Bags] = []
+        for path, typed in documents:
+            text = typed if selection["secrets"] == "keep" else redact(typed)[0]
+            language = language_of(path, text[:200].split("\n", 1)[0])
+            blob = _cut(text, language, language, b"")
+            name, words, bag = self._words(path, blob)
+            bags.append(bag)
+            rows.append([path, pack_blob(blob), name, words])
+            yield
+        rows = [[*row, *vectors] for row, vectors in zip(rows, _pooled(model, bags), strict=True)]
+        return {"rows": rows, "static": model.fingerprint if model else ""}
+
     def derive(self, documents: list[tuple[str, bytes]], static: str) -> Steps:
         """From stored contents what the indexes need.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from auto_context.engine.overlay import FIRST, merged
 from auto_context.engine.repository import Repository
 from auto_context.engine.scope import Scope
 from auto_context.engine.tier import Tier
@@ -53,13 +54,27 @@ class Legs:
             if len(rows) < step:
                 break
             offset, step = offset + step, step * 4
+        scope = self._scope
+        if scope.overlay is not None:
+            more = scope.overlay.lexical(self._repository.lexical, query.words, query.prefix, scope.unsaved)
+            return merged(found, more, depth)
         return found[:depth]
 
     def names(self, depth: int) -> list[tuple[str, int | None, float]]:
         """The files that ``path`` is about, found once for each depth; see ``Names.match``."""
         if self._names[0] != depth:
             query = self._query
-            self._names = depth, self._scope.names().match(query.place[0] if query.place else query.text, depth)
+            text = query.place[0] if query.place else query.text
+            found = self._scope.names().match(text, depth)
+            overlay = self._scope.overlay
+            if overlay is not None:
+                found = [item for item in found if item[0] not in overlay.files]
+                found += [
+                    (path, overlay.numbers[path], score)
+                    for path, score in overlay.named(text, self._scope.unsaved, depth)
+                ]
+                found = sorted(found, key=lambda item: -item[2])[:depth]
+            self._names = depth, found
         return self._names[1]
 
     def path(self, depth: int, others: list[Found]) -> Found:
@@ -78,8 +93,7 @@ class Legs:
         self.nameless = []
         found: Found = []
         for path, number, score in self.names(depth):
-            entry = self._view.entries.get(path)
-            if number is None or entry is None or not entry.chunks:
+            if number is None or not self._chunks(path, number):
                 self.nameless.append(path)
                 found.append((~(len(self.nameless) - 1), score))
             elif query.place:
@@ -88,8 +102,17 @@ class Legs:
                 found.append((best.get(number, chunk_id(number, 0)), score))
         return found
 
+    def _chunks(self, path: str, number: int) -> int:
+        """How many chunks a file has."""
+        if self._scope.overlay is not None and number >= FIRST:
+            return len(self._scope.overlay.file(number).counts)
+        entry = self._view.entries.get(path)
+        return entry.chunks if entry is not None else 0
+
     def _at_line(self, number: int, line: int) -> int:
         """The chunk of a document that holds a line, its last one when it is shorter."""
+        if self._scope.overlay is not None and number >= FIRST:
+            return chunk_id(number, chunk_at(self._scope.overlay.file(number).blob.chunks, line))
         blob = self._repository.blob(self._repository.documents[number].key)
         return chunk_id(number, chunk_at(blob.chunks, line))
 
@@ -99,8 +122,14 @@ class Legs:
         if index is None:
             return []
         tier.load(self._view)
+        overlay = self._scope.overlay
         with self._repository.lock:
-            key = (id(index), self._scope.key)
-            chosen = self._view.derived(f"chosen {tier.name}", key, lambda: index.of_documents(self._allowed))
+            if overlay is not None:
+                # What is derived from a view is kept once: two editors would make it anew for each other.
+                chosen = index.of_documents(self._allowed)
+            else:
+                key = (id(index), self._scope.key)
+                chosen = self._view.derived(f"chosen {tier.name}", key, lambda: index.of_documents(self._allowed))
         found, scores = index.search(query, chosen, depth)
-        return [(int(chunk), float(score)) for chunk, score in zip(found, scores, strict=True)]
+        rows = [(int(chunk), float(score)) for chunk, score in zip(found, scores, strict=True)]
+        return merged(rows, overlay.nearest(tier.model, query, self._scope.unsaved), depth) if overlay else rows

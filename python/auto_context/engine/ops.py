@@ -22,7 +22,7 @@ from auto_context.embed.static import StaticModel, locate_static
 from auto_context.embed.tokens import TokenCounter
 from auto_context.engine.ingest import Ingest
 from auto_context.errors import AutoContextError
-from auto_context.source import Found, Root, check_paths, discover, is_ancestor, last_commits, left_out
+from auto_context.source import Found, Root, admitted, check_paths, discover, is_ancestor, last_commits, left_out
 from auto_context.store.records import unpack_blob
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ class Operations:
             "hash": self._ingest.hash,
             "chunk": self._ingest.chunk,
             "derive": self._ingest.derive,
+            "cut": self._ingest.cut,
+            "admitted": self._admitted,
             "screen": self._ingest.screen,
             "distil": self._distil,
             "embed": self._embed,
@@ -111,6 +113,12 @@ class Operations:
         """The same verdicts for some paths."""
         yield
         return {"found": _pack_found(check_paths(decode_root(root), paths, self._settings.selecting(selection)))}
+
+    def _admitted(self, root: dict[str, str], paths: list[str], selection: dict[str, Any]) -> Steps:
+        """Which paths may be indexed, whether they exist or not: ``found``."""
+        yield
+        settings = self._settings.selecting(selection)
+        return {"found": sorted(admitted(decode_root(root), paths, settings))}
 
     def _left_out(self, root: dict[str, str], paths: list[str]) -> Steps:
         """Those of some paths that are left out because of their names."""

@@ -12,6 +12,7 @@ import pathspec
 
 from auto_context.engine.history import History
 from auto_context.engine.names import Names
+from auto_context.engine.overlay import Overlay
 from auto_context.engine.repository import Repository
 from auto_context.engine.views import View
 from auto_context.errors import AutoContextError, nearest
@@ -36,7 +37,14 @@ class Scope:
     """
 
     def __init__(
-        self, repository: Repository, root: Root, view: View, history: History, request: SearchRequest, query: Query
+        self,
+        repository: Repository,
+        root: Root,
+        view: View,
+        history: History,
+        request: SearchRequest,
+        query: Query,
+        overlay: Overlay | None = None,
     ) -> None:
         self._repository = repository
         self._root = root
@@ -44,6 +52,9 @@ class Scope:
         self._history = history
         self._request = request
         self._query = query
+        self.overlay = overlay
+        self.unsaved: set[str] = set()
+        """Paths of the unsaved buffers that pass."""
         if request.language and not any(_speaks(language, request.language) for language in LANGUAGES):
             near = nearest(request.language.lower(), LANGUAGES)
             hint = f"did you mean {near!r}?" if near else "give a name such as python, or an extension such as py"
@@ -55,13 +66,21 @@ class Scope:
             (self._only,) if self._only is not None else (), history.head,
         )  # fmt: skip
         """What passes depends on this, besides the view."""
+        if overlay is not None:
+            self.unsaved = {path for path, file in overlay.files.items() if self._passes(path, file.blob.language)}
 
     def documents(self) -> Mask:
-        """Which documents pass, bool [documents]."""
+        """Which documents pass, bool [documents]. Those with an unsaved buffer do not: it stands in their place."""
         with self._repository.lock:
             if not any(self.key[:-1]):
-                return self._view.mask()
-            return self._view.derived("allowed", self.key, self._narrowed)
+                mask = self._view.mask()
+            else:
+                mask = self._view.derived("allowed", self.key, self._narrowed)
+            if self.overlay is not None:
+                replaced = [self._view.documents.get(path, len(mask)) for path in self.overlay.files]
+                mask = mask.copy()
+                mask[[number for number in replaced if number < len(mask)]] = False
+            return mask
 
     def _narrowed(self) -> Mask:
         narrowed = np.zeros_like(self._view.mask())
@@ -71,13 +90,15 @@ class Scope:
 
     def has(self, path: str) -> bool:
         """Whether a path of the view passes."""
+        return self._passes(path, self._view.entries[path].language)
+
+    def _passes(self, path: str, language: str) -> bool:
         prefix, query = self._root.prefix, self._query
         if prefix and not path.startswith(prefix):
             return False
         relative = path[len(prefix) :]
         if not self._asked_for(relative) or not all(_matches(pattern, relative) for pattern in query.paths):
             return False
-        language = self._view.entries[path].language
         if self._request.language and not _speaks(language, self._request.language):
             return False
         if query.languages and not any(_speaks(language, asked) for asked in query.languages):
@@ -95,6 +116,8 @@ class Scope:
 
     def _changed(self, path: str) -> float:
         """When a path changed: as git says, else as the file does."""
+        if path not in self._view.entries or (self.overlay is not None and path in self.overlay.files):
+            return time.time()
         commit = self._history.of(path)
         # A time that is not kept is one that was too fresh to be trusted.
         return commit.time if commit is not None else self._view.entries[path].mtime_ns / 1e9 or time.time()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from auto_context.engine.legs import Found, Legs
+from auto_context.engine.overlay import FIRST, Overlay, is_unsaved
 from auto_context.engine.query_vectors import QueryVectors
 from auto_context.engine.repository import Repository
 from auto_context.engine.scope import Scope
@@ -68,6 +69,7 @@ class Search:
         worker: Worker,
         queries: Queries,
         request: SearchRequest,
+        overlay: Overlay | None = None,
     ) -> None:
         self._repository = repository
         self._root = root
@@ -77,7 +79,8 @@ class Search:
         self._query_vectors, self._static_queries = queries
         self._request = request
         self._query: Query = parse(request.query, time.time())
-        self._scope = Scope(repository, root, self._view, worktree.history, request, self._query)
+        self._overlay = overlay
+        self._scope = Scope(repository, root, self._view, worktree.history, request, self._query, overlay)
         self._pattern_s = _PATTERN_S
         self._files: dict[str, bool] = {}
         self._coverage = coverage(repository, self._view)
@@ -151,6 +154,8 @@ class Search:
 
     def _stands_in(self, chunk: int) -> bool:
         """Whether a chunk has no vector of the transformer yet, so that its static one counts in its place."""
+        if self._overlay is not None and is_unsaved(chunk):
+            return self._repository.vector.model not in self._overlay.chunk(chunk)[0].rows
         return not self._repository.vector.has_rows(chunk >> CHUNK_BITS)
 
     def _find(self, legs: Legs, depth: int, pending: Future[Result] | None, deadline: float) -> None:
@@ -180,7 +185,7 @@ class Search:
     def _needs_static(self) -> bool:
         """Whether static vectors weigh anything: not where the transformer has read, and answers for, everything."""
         covered = self._vector_of_query is not None and self._coverage["vector"] == 1.0
-        return self._query.intent.static > 0 or not covered
+        return self._query.intent.static > 0 or not covered or self._overlay is not None
 
     def _note_states(self) -> None:
         states, repository = self._states, self._repository
@@ -215,7 +220,7 @@ class Search:
     def _fetch(self, chunks: Iterable[int]) -> None:
         """Have the contents of some chunks ready, read together."""
         documents = self._repository.documents
-        self._repository.blob.fetch(documents[split_id(chunk)[0]].key for chunk in chunks)
+        self._repository.blob.fetch(documents[split_id(chunk)[0]].key for chunk in chunks if not is_unsaved(chunk))
 
     def _await(self, pending: Future[Result], deadline: float) -> Floats | None:
         try:
@@ -240,12 +245,17 @@ class Search:
     def _listed(self, deadline: float) -> Iterator[Candidate]:
         allowed = self._scope.documents()
         with self._repository.lock:
-            documents = sorted(self._view.documents.items())
+            documents = dict(self._view.documents)
+        if self._overlay is not None:
+            documents |= {path: self._overlay.numbers[path] for path in self._scope.unsaved}
         found = 0
-        for path, number in documents:
-            if not (number < len(allowed) and allowed[number]):
+        for path, number in sorted(documents.items()):
+            if self._overlay is not None and number >= FIRST:
+                blob: Blob | None = self._overlay.file(number).blob
+            elif number < len(allowed) and allowed[number]:
+                blob = self._repository.content(self._repository.documents[number].key)
+            else:
                 continue
-            blob = self._repository.content(self._repository.documents[number].key)
             if blob is None:
                 continue
             for position, chunk in enumerate(blob.chunks):
@@ -270,11 +280,19 @@ class Search:
                 if not about_text and not set(words(path)) & set(query.without):
                     yield Candidate(item.id, path, 1, 1, "file", "", item.score, item.legs)
                 continue
-            found = self._repository.chunk(item.id)
+            found = self._content(item.id)
             if found is not None:
-                document, blob, position = found
-                if self._admits(document.path, blob.chunks[position], blob):
-                    yield self._candidate(item, document.path, blob.chunks[position], blob)
+                path, blob, position = found
+                if self._admits(path, blob.chunks[position], blob):
+                    yield self._candidate(item, path, blob.chunks[position], blob)
+
+    def _content(self, chunk: int) -> tuple[str, Blob, int] | None:
+        """The path, the content and the position that a chunk's id stands for."""
+        if self._overlay is not None and is_unsaved(chunk):
+            file, position = self._overlay.chunk(chunk)
+            return file.path, file.blob, position
+        found = self._repository.chunk(chunk)
+        return (found[0].path, found[1], found[2]) if found is not None else None
 
     def _candidate(self, item: Fused, path: str, chunk: Chunk, blob: Blob) -> Candidate:
         commit = self._worktree.history.of(path) if self._request.near else None
@@ -333,7 +351,9 @@ class Search:
             self._pattern_s -= time.monotonic() - began
 
     def _hits(self, ranked: Sequence[Candidate]) -> list[Hit]:
-        found = fresh_hits(self._repository, self._worktree, self._root, self._query, ranked, self._limit)
+        found = fresh_hits(
+            self._repository, self._worktree, self._root, self._query, ranked, self._limit, self._overlay
+        )  # fmt: skip
         if not self._request.explain:
             return [hit for _, hit in found]
         return [replace(hit, explain=self._explain(item)) for item, hit in found]

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from auto_context.engine.overlay import Overlay, is_unsaved
 from auto_context.engine.repository import Repository
 from auto_context.engine.views import View, Worktree
 from auto_context.rank import Candidate
@@ -34,7 +35,13 @@ class OnDisk(NamedTuple):
 
 
 def fresh_hits(
-    repository: Repository, worktree: Worktree, root: Root, query: Query, ranked: Iterable[Candidate], limit: int
+    repository: Repository,
+    worktree: Worktree,
+    root: Root,
+    query: Query,
+    ranked: Iterable[Candidate],
+    limit: int,
+    overlay: Overlay | None = None,
 ) -> Iterator[tuple[Candidate, Hit]]:
     """The hits of the first candidates whose files are still there, relative to the root, with their last commits."""
     checked: dict[str, Any] = {}
@@ -42,12 +49,27 @@ def fresh_hits(
     for item in ranked:
         if given >= limit:
             return
-        hit = verify(repository, worktree.view, str(root.top), query, item, checked)
+        if overlay is not None and is_unsaved(item.id):
+            hit: Hit | None = _of_buffer(overlay, query, item)
+        else:
+            hit = verify(repository, worktree.view, str(root.top), query, item, checked)
         if hit is not None:
             given += 1
             commit = worktree.history.of(item.path)
             last = {"time": commit.time, "subject": commit.subject} if commit else None
             yield item, replace(hit, path=hit.path[len(root.prefix) :], last_commit=last)
+
+
+def _of_buffer(overlay: Overlay, query: Query, item: Candidate) -> Hit:
+    """The hit of a buffer's chunk: it stands where it says."""
+    blob = overlay.chunk(item.id)[0].blob
+    lines = [line.removesuffix("\r") for line in blob.text.split("\n")[item.start_line - 1 : item.end_line]]
+    line = query.place[1] - item.start_line if query.place else -1
+    first, final = focus_lines(query.words, lines, item.symbol, line)
+    focus = (item.start_line + first, item.start_line + final)
+    text = "\n".join(lines)
+    hit = _hit(item, (item.start_line, item.end_line), focus, blob.language, fresh=True, text=text)
+    return replace(hit, unsaved=True)
 
 
 def verify(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import FastAPI, Query
@@ -9,6 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from auto_context import render
+from auto_context.service.api import LEASE_TTL_S
 from auto_context.service.insight import Root
 from auto_context.service.wire import Json
 from auto_context.types import ContextRequest, NearbyRequest, SearchRequest, SimilarRequest
@@ -35,6 +37,17 @@ class SearchBody(BaseModel):
     near: str = ""
     per_file: int = Field(default=4, ge=1, le=200)
     explain: bool = False
+    client: str = Field(default="", max_length=200)
+    """Whose unsaved buffers stand in place of their files: see ``/buffers``."""
+
+
+class BuffersBody(BaseModel):
+    """Unsaved buffers of a client, held in memory while its lease lasts."""
+
+    client: str = Field(min_length=1, max_length=200)
+    root: Root
+    files: dict[str, str | None] = Field(max_length=100)
+    """Texts by path, absolute or relative to the root; null for one that is saved or closed."""
 
 
 class NearbyBody(BaseModel):
@@ -95,7 +108,14 @@ def add_routes(app: FastAPI, service: Service) -> None:
         )
         reply = service.engine.search(request)
         service.statistics.searched(reply.took_ms)
-        return Json(reply.to_dict())
+        held = {"held": service.engine.held_buffers(body.client, Path(body.root))} if body.client else {}
+        return Json(reply.to_dict() | held)
+
+    @app.post("/buffers")
+    def buffers(body: BuffersBody) -> dict[str, int]:
+        """What a client has not saved: from now on its searches find that in place of the files."""
+        service.lease(body.client, LEASE_TTL_S)
+        return {"held": service.engine.hold_buffers(body.client, Path(body.root), body.files)}
 
     @app.post("/nearby")
     def nearby(body: NearbyBody) -> JSONResponse:

@@ -176,7 +176,9 @@ class Service:
         now = self.clock()
         with self._lock:
             self._leases = {client: end for client, end in self._leases.items() if end > now}
-            return len(self._leases)
+            held = set(self._leases)
+        self.engine.overlays.drop(self.engine.overlays.clients() - held)
+        return len(held)
 
     def idle_for(self) -> float:
         """Seconds without a request, a job or a lease."""

@@ -17,7 +17,21 @@ from auto_context.service import memory
 from auto_context.service.supervisor import WorkerProcess
 
 _READING = frozenset(
-    {"ping", "info", "scan", "probe", "left_out", "history", "hash", "chunk", "derive", "grammars", "screen"}
+    {
+        "ping",
+        "info",
+        "scan",
+        "probe",
+        "left_out",
+        "history",
+        "hash",
+        "chunk",
+        "cut",
+        "admitted",
+        "derive",
+        "grammars",
+        "screen",
+    }
 )
 """Operations that need no transformer."""
 _MOST_READERS = 4

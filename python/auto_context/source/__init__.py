@@ -2,7 +2,7 @@
 
 from auto_context.language import language_of
 from auto_context.source.content import Content, Skip, read
-from auto_context.source.discover import Found, check_paths, discover, is_indexable_path, left_out
+from auto_context.source.discover import Found, admitted, check_paths, discover, is_indexable_path, left_out
 from auto_context.source.git import git_version
 from auto_context.source.history import head_commit, is_ancestor, last_commits
 from auto_context.source.redaction import REDACTION, redact
@@ -15,6 +15,7 @@ __all__ = [
     "Found",
     "Root",
     "Skip",
+    "admitted",
     "check_paths",
     "current_ref",
     "discover",

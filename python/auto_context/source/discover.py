@@ -104,6 +104,18 @@ def left_out(root: Root, paths: Sequence[str], settings: Settings) -> list[str]:
     return [path for path in paths if is_secret_name(path) or excluded.match_file(path)]
 
 
+def admitted(root: Root, paths: Sequence[str], settings: Settings) -> set[str]:
+    """Those of some paths whose content may be indexed, whether they exist yet or not.
+
+    Raises:
+        AutoContextError: those of ``check_paths``.
+    """
+    verdicts = {item.path: item.skip for item in check_paths(root, paths, settings)}
+    coming = [path for path, skip in verdicts.items() if skip == "missing"]
+    refused = set(left_out(root, coming, settings)) | _ignored(root, coming)
+    return {path for path, skip in verdicts.items() if skip in {"", "large"}} | (set(coming) - refused)
+
+
 def is_indexable_path(root: Root, paths: Sequence[str], settings: Settings) -> Iterator[Found]:
     """``check_paths`` as an iterator."""
     return iter(check_paths(root, paths, settings))

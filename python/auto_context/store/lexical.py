@@ -39,6 +39,8 @@ _WRITING_THREADS = 1
 _GENERATION_FILE, _META_FILE = "generation", "meta.json"
 _FOOTER_MAGIC = 1337
 _CRC_BLOCK = 1 << 20
+_K1, _B = 1.2, 0.75
+"""Of tantivy's BM25 (``query/bm25.rs``)."""
 _BOOSTS = {"body": 1.0, "symbol": 2.0, "path": 1.0, "names": 1.0}
 _EXACT = ("names",)
 """Fields of whole identifiers, which are not stemmed."""
@@ -62,6 +64,28 @@ class LexicalChunk(NamedTuple):
     """The words of the names it defines."""
     names: str
     """The names it defines, whole, and what they are qualified by."""
+
+
+class Counted(NamedTuple):
+    """How often each term stands in the fields of a chunk that is not in the index."""
+
+    terms: dict[str, Counter[str]]
+    """By field."""
+    lengths: dict[str, int]
+
+
+_ANALYZE = threading.local()
+"""An analyzer of its own for every thread."""
+
+
+def counted(path: str, body: str, symbol: str, names: str) -> Counted:
+    """Count the terms of a chunk, given as ``LexicalIndex.add`` takes them."""
+    if not hasattr(_ANALYZE, "stemmer"):
+        _ANALYZE.stemmer = _stemmed().build()
+    terms = {field: Counter(_ANALYZE.stemmer.analyze(text)) for field, text in
+             (("body", body), ("symbol", symbol), ("path", path))}  # fmt: skip
+    terms["names"] = Counter(names.split())
+    return Counted(terms, {field: sum(found.values()) for field, found in terms.items()})
 
 
 class LexicalIndex:
@@ -275,6 +299,35 @@ class LexicalIndex:
             if frequency > 1:
                 worth[token] = (1 + math.log(count)) * math.log(total / frequency)
         return sorted(worth, key=lambda token: (-worth[token], token))[:limit]
+
+    def score(self, tokens: Sequence[str], prefix: str, chunks: Sequence[Counted]) -> list[float]:
+        """BM25 of chunks that are not in the index, by its statistics, as if they were: the formula is tantivy's.
+
+        The average length of a field is not to be had; that of these chunks stands for it.
+
+        Args:
+            tokens: words of the query, any of which may match.
+            prefix: the start of a word still being typed, or "".
+            chunks: as ``counted`` made them.
+        """
+        searcher = self._index.searcher()
+        total = searcher.num_docs
+        scores = [0.0] * len(chunks)
+        for field, boost in _BOOSTS.items():
+            average = max(1.0, sum(chunk.lengths[field] for chunk in chunks) / max(1, len(chunks)))
+            wanted = {token if field in _EXACT else self._stem(token): boost for token in tokens}
+            if prefix and field in ("body", "symbol"):
+                begun = {term for chunk in chunks for term in chunk.terms[field] if term.startswith(prefix)}
+                wanted |= {term: _PREFIX_BOOST * boost for term in begun if term not in wanted}
+            for term, weight in wanted.items():
+                known = self._read(partial(searcher.doc_freq, field, term), 0) if term else 0
+                rarity = weight * math.log(1 + (total - known + 0.5) / (known + 0.5)) * (1 + _K1)
+                for at, chunk in enumerate(chunks):
+                    count = chunk.terms[field][term]
+                    if count:
+                        length = 1 - _B + _B * chunk.lengths[field] / average
+                        scores[at] += rarity * count / (count + _K1 * length)
+        return scores
 
     @staticmethod
     def _rows(

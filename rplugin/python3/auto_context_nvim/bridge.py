@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from auto_context.errors import AutoContextError
 
+from .buffers import Buffers
 from .follow import Follower, Submit
 from .lease import Lease
 
@@ -69,6 +70,7 @@ class Bridge:
         self._client: ServiceClient | None = None
         self._lease = Lease(self.request)
         self._follower = Follower(self.request, event)
+        self._buffers = Buffers(self.request)
 
     def call(self, request: int, method: str, params: Any) -> None:
         """Queue a request. Never blocks, never raises."""
@@ -108,11 +110,8 @@ class Bridge:
         """The lane and the work of one request; no work when it rides along with one already queued."""
         if not isinstance(params, dict):
             raise AutoContextError("bad_request", f"{method}: parameters must be a table")
-        if method in _ASKS:
-            verb, path, lane = _ASKS[method]
-            lane = "search" if method == "search" and not params.get("wait_ms") else lane
-            options = {"body" if verb == "POST" else "params": params}
-            return lane, lambda: self.request(verb, path, **options)
+        if method in _ASKS or method == "buffers":
+            return self._ask(method, params)
         if method in ("job", "cancel_job"):
             verb = "GET" if method == "job" else "DELETE"
             return "general", lambda: self.request(verb, f"/jobs/{_text(params, 'id')}")
@@ -125,6 +124,17 @@ class Bridge:
         if method == "stop":
             return "general", self._stop
         raise AutoContextError("bad_request", f"unknown method {method!r}")
+
+    def _ask(self, method: str, params: dict[str, Any]) -> tuple[str, Callable[[], Any]]:
+        if method == "buffers":
+            return "search", self._buffers.take(params)
+        verb, path, lane = _ASKS[method]
+        if method == "search":
+            lane = lane if params.get("wait_ms") else "search"
+            if self._buffers.of(params):
+                return lane, lambda: self._buffers.search(params)
+        options = {"body" if verb == "POST" else "params": params}
+        return lane, lambda: self.request(verb, path, **options)
 
     def _update(self, request: int, params: dict[str, Any]) -> None:
         root = _text(params, "root")

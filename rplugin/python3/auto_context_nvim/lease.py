@@ -14,6 +14,11 @@ _RENEW_S = 30.0
 _TTL_S = 90
 
 
+def client_name() -> str:
+    """What the service knows this Neovim by."""
+    return f"nvim-{os.getppid()}"
+
+
 class Lease:
     """A lease taken at the first answer of the service and renewed on a daemon thread."""
 
@@ -37,7 +42,7 @@ class Lease:
         self._wanted.clear()
 
     def _renew(self) -> None:
-        body = {"client": f"nvim-{os.getppid()}", "ttl_s": _TTL_S}
+        body = {"client": client_name(), "ttl_s": _TTL_S}
         pause = threading.Event()
         while True:
             self._wanted.wait()
