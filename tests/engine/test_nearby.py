@@ -49,6 +49,19 @@ def test_a_folder_below_the_top_has_its_own(engine: Engine, shop: Path) -> None:
     assert not any(path.startswith(("..", "src/")) for path, _ in found)
 
 
+def test_neighbours_that_were_never_committed_come_in_after_those_that_were(engine: Engine, shop: Path) -> None:
+    (shop / "src/aaa.py").write_text("new = 1\n")
+    (shop / "src/deep").mkdir()
+    (shop / "src/deep/below.py").write_text("new = 2\n")
+    engine.update(shop)
+    beside = [path for path, reason in near(engine, shop, near="src/mail.py") if reason == "near"]
+    assert beside[-1] == "src/aaa.py"
+    assert len(beside) > 1
+    assert "src/deep/below.py" not in beside
+    at_the_top = [path for path, reason in near(engine, shop, near="README.md") if reason == "near"]
+    assert not any("/" in path for path in at_the_top)
+
+
 def test_without_an_index_it_says_so(engine: Engine, shop: Path) -> None:
     with pytest.raises(AutoContextError) as caught:
         near(engine, shop)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from auto_context.store.sidecar import Sidecar
 
 
+_MOST_NEWEST = 200
+
+
 class Commit(NamedTuple):
     """When, in seconds since the epoch, and the subject."""
 
@@ -36,6 +39,7 @@ class History:
     """Path to number in ``commits``."""
     counts: dict[str, int] = field(default_factory=dict)
     """How often each path was committed in the part of the history that was read."""
+    _newest: tuple[str, list[str]] | None = field(default=None, init=False, compare=False)
 
     @classmethod
     def load(cls, sidecar: Sidecar, worktree: bytes) -> History:
@@ -55,6 +59,27 @@ class History:
         """The last commit of a path, None while unknown or never committed."""
         number = self.paths.get(path)
         return None if number is None else self.commits[number]
+
+    def newest(self, prefix: str) -> list[str]:
+        """The paths below a folder that the newest commits changed, the newest first; some may be gone since."""
+        known = self._newest
+        if known is None or known[0] != prefix:
+            known = self._newest = prefix, self._find_newest(prefix)
+        return known[1]
+
+    def _find_newest(self, prefix: str) -> list[str]:
+        paths = {path: at for path, at in self.paths.items() if path.startswith(prefix)} if prefix else self.paths
+        counts = Counter(paths.values())
+        # Commits are fewer than files: they are sorted, and of the files only those of the first ones.
+        first: dict[int, int] = {}
+        enough = 0
+        for number in sorted(counts, key=lambda number: -self.commits[number].time):
+            if enough >= _MOST_NEWEST:
+                break
+            first[number] = len(first)
+            enough += counts[number]
+        found = sorted((first[number], path) for path, number in paths.items() if number in first)
+        return [path for _, path in found[:_MOST_NEWEST]]
 
 
 def follow_head(worktree: Worktree, sidecar: Sidecar, root: Root, calls: Calls) -> None:

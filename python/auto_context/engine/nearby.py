@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 
 from auto_context.engine.repository import Repository
 from auto_context.engine.search import coverage
@@ -13,7 +12,6 @@ from auto_context.engine.views import Worktree
 from auto_context.source import Root
 from auto_context.types import Hit, NearbyRequest, SearchReply
 
-_FRESHEST = 200
 _NEIGHBOURS = 8
 """Files of one folder: a large one must not hide what changed last."""
 
@@ -44,19 +42,19 @@ def _wanted(root: Root, worktree: Worktree, request: NearbyRequest) -> Iterator[
         yield path, "open"
     for path in request.recent:
         yield path, "recent"
-    fresh = worktree.view.derived("fresh", (root.prefix, worktree.history.head), lambda: _freshest(root, worktree))
     if request.near:
-        folder = PurePosixPath(request.near).parent
-        beside = [path for path in fresh if PurePosixPath(path).parent == folder]
-        for path in beside[:_NEIGHBOURS]:
+        for path in _beside(root, worktree, request.near):
             yield path, "near"
-    for path in fresh:
-        yield path, "committed"
+    for path in worktree.history.newest(root.prefix):
+        yield path[len(root.prefix) :], "committed"
 
 
-def _freshest(root: Root, worktree: Worktree) -> list[str]:
-    """The files that the newest commits changed, the newest first."""
+def _beside(root: Root, worktree: Worktree, near: str) -> list[str]:
+    """Files of the same folder: those committed last, then the others by name."""
     history, skip = worktree.history, len(root.prefix)
-    known = ((path, history.of(path)) for path in worktree.view.entries if path.startswith(root.prefix))
-    dated = ((-commit.time, path[skip:]) for path, commit in known if commit is not None)
-    return [path for _, path in heapq.nsmallest(_FRESHEST, dated)]
+    folder = root.prefix + near[: near.rfind("/") + 1]
+    # A copy, which no update changes meanwhile.
+    inside = [path for path in list(worktree.view.entries) if path.startswith(folder) and path.rfind("/") < len(folder)]
+    dated = ((-commit.time if (commit := history.of(path)) else 0, path[skip:]) for path in inside)
+    # One more than is shown: it may be the file itself.
+    return [path for _, path in heapq.nsmallest(_NEIGHBOURS + 1, dated) if path != near][:_NEIGHBOURS]
