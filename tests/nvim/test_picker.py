@@ -65,11 +65,20 @@ def test_a_file_name_is_found(child: Child) -> None:
     assert wait_for_row(child, "lua/report.lua:")[0].startswith("lua/report.lua:")
 
 
-def test_an_empty_prompt_shows_a_hint_and_no_rows(child: Child) -> None:
-    open_picker(child)
-    child.wait_for(lambda: "Type what it does" in child.text())
-    child.keys("   <CR>")
-    child.wait_for(lambda: pane(child, "prompt"))
+def test_an_empty_prompt_shows_a_hint_and_what_is_open_near_or_committed_last(child: Child, shop: Path) -> None:
+    (shop / "src/draft.py").write_text("# known to no index\n")
+    try:
+        child.command("edit src/draft.py | edit src/uploads.py | 9 | edit src/mail.py")
+        open_picker(child)
+        child.wait_for(lambda: "Type what it does" in child.text())
+        child.wait_for(lambda: any(row.endswith(" near") for row in rows(child)))
+        found = {row.split()[0]: row.split()[-1] for row in rows(child)}
+        assert set(list(found)[:2]) == {"src/uploads.py:9", "src/draft.py:1"}  # used within one second
+        assert (found["src/uploads.py:9"], found["src/draft.py:1"]) == ("open", "open")
+        assert (found["src/basket.py:1"], found["web/cart.ts:1"]) == ("near", "committed")
+        assert "src/mail.py:1" not in found  # a person is there already
+    finally:
+        (shop / "src/draft.py").unlink()
 
 
 def test_a_late_answer_to_an_older_query_is_dropped(child: Child) -> None:

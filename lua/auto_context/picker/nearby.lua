@@ -69,20 +69,27 @@ local function recent(root, near)
   return paths, open
 end
 
----Old files below the root that still exist, looked for off the main loop.
 ---@param root string
 ---@param skip table<string, any>
 ---@param limit integer
----@param callback fun(paths: string[])
-local function old_files(root, skip, limit, callback)
-  local wanted, there = {}, {}
+---@return string[] paths below the root that earlier sessions had open
+local function old_files(root, skip, limit)
+  local paths = {}
   for _, name in ipairs(vim.v.oldfiles) do
     local path = inside(root, name)
-    if path and not skip[path] and #wanted < limit then
-      wanted[#wanted + 1] = path
+    if path and not skip[path] and #paths < limit then
+      paths[#paths + 1] = path
     end
   end
-  local left = #wanted
+  return paths
+end
+
+---Which of them still exist, looked for off the main loop.
+---@param root string
+---@param wanted string[]
+---@param callback fun(paths: string[])
+local function existing(root, wanted, callback)
+  local there, left = {}, #wanted
   if left == 0 then
     return callback({})
   end
@@ -103,6 +110,27 @@ local function old_files(root, skip, limit, callback)
   end
 end
 
+---Open buffers keep their rows, also those the index does not know (yet); the service adds what it knows of them.
+---@param rows auto_context.Hit[] of open buffers
+---@param hits auto_context.Hit[]
+---@param limit integer
+---@return auto_context.Hit[]
+local function merged(rows, hits, limit)
+  local all, at = vim.list_slice(rows), {}
+  for i, each in ipairs(rows) do
+    at[each.path] = i
+  end
+  for _, hit in ipairs(hits) do
+    local i = at[hit.path]
+    if i then
+      all[i] = vim.tbl_extend('force', hit, { focus = rows[i].focus, reason = 'open', fresh = true })
+    elseif #all < limit then
+      all[#all + 1] = vim.tbl_extend('force', hit, { fresh = true })
+    end
+  end
+  return all
+end
+
 ---@param root string
 ---@param near? string the current file, which is no place to go to
 ---@param limit integer
@@ -116,16 +144,15 @@ function M.request(root, near, limit, show)
     rows[i] = row(paths[i], 'open', open[paths[i]].line)
   end
   show(rows)
+  local skip = vim.tbl_extend('force', near and { [near] = true } or {}, open)
+  local old = old_files(root, skip, limit)
   local function local_only()
-    local skip = vim.tbl_extend('force', near and { [near] = true } or {}, open)
-    old_files(root, skip, math.max(0, limit - #rows), function(old)
-      if live and #old > 0 then
-        show(vim.list_extend(
-          vim.list_slice(rows),
-          vim.tbl_map(function(path)
-            return row(path, 'recent')
-          end, old)
-        ))
+    existing(root, old, function(there)
+      if live and #there > 0 then
+        local more = vim.tbl_map(function(path)
+          return row(path, 'recent')
+        end, there)
+        show(merged(rows, more, limit))
       end
     end)
   end
@@ -135,19 +162,14 @@ function M.request(root, near, limit, show)
       live = false
     end
   end
-  local params = { root = root, near = near, recent = #paths > 0 and paths or nil, limit = limit }
+  local params = { root = root, near = near, open = vim.list_slice(paths, 1, limit), recent = old, limit = limit }
   local cancel = rpc.request('nearby', params, function(error, reply)
     if not live then
       return
     elseif error or #reply.hits == 0 then
       return local_only()
     end
-    for _, hit in ipairs(reply.hits) do
-      local line = open[hit.path] and open[hit.path].line
-      hit.focus = line and { line, line } or hit.focus
-      hit.fresh = hit.fresh ~= false
-    end
-    show(reply.hits)
+    show(merged(rows, reply.hits, limit))
   end)
   return function()
     live = false

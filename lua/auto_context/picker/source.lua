@@ -233,7 +233,7 @@ function Source:explain(callback)
     return false
   end
   local tick = self.tick
-  search.request(vim.tbl_extend('force', self:_params(0), { explain = true }), function(error, reply)
+  search.request(vim.tbl_extend('force', self:_params(PENDING_WAIT_MS), { explain = true }), function(error, reply)
     if not self.closed and tick == self.tick then
       callback(error, reply)
     end
