@@ -40,8 +40,8 @@ quality-history: python ## the same on any repository's own history (REPO=path)
 quality-docstrings: python ## the same on functions found by their own docstrings
 	@$(BOOTSTRAP) quality docstrings.py $(ARGS)
 
-picture: python ## draw README's picture of the picker anew
-	@$(BOOTSTRAP) demo "" --picture doc/picker.svg </dev/null
+picture: python ## draw README's pictures anew, from real screens
+	@$(BOOTSTRAP) demo "" --pictures doc </dev/null
 
 install: python ## only what the plugin and the command line need
 	@$(BOOTSTRAP) install

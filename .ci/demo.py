@@ -1,6 +1,6 @@
 """The main job, seen: index a repository, then search it from a real Neovim and show each screen.
 
-``demo.py --nvim BINARY [--picture FILE] FOLDER``, run by the environment's Python. On a terminal it ends as Neovim with
+``demo.py --nvim BINARY [--pictures FOLDER] FOLDER``, run by the environment's Python. On a terminal it ends as Neovim with
 the picker open; otherwise it exits 0. The index lies in the person's own data folder, so a second run embeds nothing.
 """
 
@@ -37,6 +37,7 @@ LIST = """
     end
 """
 OWN = ("where do the windows go on a small screen", "ServiceClient", "service/jobs.py")
+PLACE = ("python/auto_context/service/supervisor.py", "def submit")
 SENTENCE = "where is the configuration read"
 NAMED = ("function", "method", "class")
 CLI = (sys.executable, "-m", "auto_context")
@@ -46,7 +47,7 @@ def main() -> int:
     """Run the demo; a fault is one line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--nvim", required=True)
-    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--pictures", type=Path, help="draw the picker, a context and the status there")
     parser.add_argument("folder", type=Path)
     options = parser.parse_args()
     folder = options.folder.resolve()
@@ -57,10 +58,12 @@ def main() -> int:
         with Child(options.nvim, cwd=folder, width=WIDTH, height=HEIGHT) as child:
             for kind, query in queries(folder):
                 show(child, kind, query)
-                if options.picture and kind == "a sentence":
-                    options.picture.write_text(svg(child.screen))
+                if options.pictures and kind == "a sentence":
+                    (options.pictures / "picker.svg").write_text(svg(child.screen))
                 child.keys("<Esc>")
                 child.wait_for(lambda: child.lua(LIST) is None, what="the picker's end")
+            if options.pictures:
+                draw(child, options.pictures)
     except AssertionError as failure:
         print(f"demo: the picker did not answer: {failure}", file=sys.stderr)
         return 1
@@ -91,6 +94,36 @@ def show(child: Child, kind: str, query: str) -> None:
 
     child.wait_for(settled, timeout_s=SETTLE_LIMIT_S, what=f"rows for {query!r}")
     print(f"\ndemo: {kind}: {query}   ({seen[0] - typed:.1f} s)\n{child.frame()}", flush=True)
+
+
+def draw(child: Child, folder: Path) -> None:
+    """Draw the context of a place of this project, and the status window."""
+    child.lua("vim.o.showtabline = 0; vim.o.laststatus = 2; vim.o.number = true")
+    path, name = PLACE
+    child.command(f"edit {path}")
+    child.command(f"call search('{name}')")
+    child.command("AutoContext context")
+    child.wait_for(lambda: re.search(r"\d+ of [\d,]+ tokens", child.text()), timeout_s=SETTLE_LIMIT_S)
+    settle(child)
+    (folder / "context.svg").write_text(svg(child.screen))
+    child.command("only! | enew | AutoContext status")
+    child.wait_for(lambda: "tokens/s" in child.text() or "vectors" in child.text(), timeout_s=SETTLE_LIMIT_S)
+    settle(child)
+    (folder / "status.svg").write_text(svg(child.screen))
+
+
+def settle(child: Child) -> None:
+    """Wait until nothing on the screen has moved for a second."""
+    seen: tuple[float, str] = (time.monotonic(), "")
+
+    def still() -> bool:
+        nonlocal seen
+        text, now = child.text(), time.monotonic()
+        if text != seen[1]:
+            seen = (now, text)
+        return now - seen[0] > SETTLED_S
+
+    child.wait_for(still, timeout_s=SETTLE_LIMIT_S, what="a screen at rest")
 
 
 def queries(folder: Path) -> Iterator[tuple[str, str]]:

@@ -45,7 +45,8 @@ end
 function M.meaning(coverage)
   local coarse, precise = coverage.static or 0, coverage.vector or 0
   if precise < 1 and coarse >= 1 then
-    return ('meaning %s precise'):format(percent(precise))
+    -- Less than one in a hundred is not worth a number.
+    return precise < 0.01 and 'meaning coarse' or ('meaning %s precise'):format(percent(precise))
   end
   return 'meaning ' .. percent(math.max(coarse, precise))
 end

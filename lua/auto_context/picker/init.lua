@@ -224,9 +224,19 @@ function Picker:_listen()
   end
   for name, pressed in pairs(keys.resolve(config.get().keys)) do
     for _, key in ipairs(pressed) do
-      map(key, function()
+      local function run()
         keys.actions[name].run(self)
-      end, keys.modes(key))
+      end
+      map(key, run, keys.modes(key))
+      if keys.at_start(name, key) then
+        vim.keymap.set('i', key, function()
+          if self.prompt:text() ~= '' then
+            return key
+          end
+          vim.schedule(run)
+          return ''
+        end, { buffer = buffer, nowait = true, expr = true })
+      end
     end
   end
   mouse.attach(self, map)

@@ -117,4 +117,11 @@ function M.modes(key)
   return key:sub(1, 1) == '<' and #key > 1 and { 'i', 'n' } or { 'n' }
 end
 
+---@param name string of an action
+---@param key string
+---@return boolean whether it works in an empty prompt as well: no query begins with it
+function M.at_start(name, key)
+  return name == 'help' and key == '?'
+end
+
 return M

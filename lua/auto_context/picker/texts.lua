@@ -5,7 +5,7 @@ local progress = require('auto_context.progress')
 
 local M = {}
 
-M.HINT = 'Type what it does, a name, or a file'
+M.HINT = 'Type what it does, a name, or a file; ? for keys'
 
 ---How much can be found by meaning, by the newest news of it.
 ---@param source auto_context.picker.Source

@@ -94,12 +94,11 @@ function Picker:add_context()
   local rows = vim.tbl_filter(function(hit)
     return hit.text ~= ''
   end, self:chosen())
-  local ok, context = pcall(require, 'auto_context.context')
-  if not ok or #rows == 0 then
-    return notify.warn(ok and 'this row has no code to add' or 'this version has no context window')
+  if #rows == 0 then
+    return notify.warn('this row has no code to add')
   end
   self:close(function()
-    context.add(self.root, rows)
+    require('auto_context.context').add(self.root, rows)
   end)
 end
 
