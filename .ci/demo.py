@@ -1,7 +1,7 @@
 """The main job, seen: index a repository, then search it from a real Neovim and show each screen.
 
-``demo.py --nvim BINARY [--pictures FOLDER] FOLDER``, run by the environment's Python. On a terminal it ends as Neovim with
-the picker open; otherwise it exits 0. The index lies in the person's own data folder, so a second run embeds nothing.
+``demo.py --nvim BINARY [--pictures FOLDER] FOLDER``, run by the environment's Python. On a terminal it ends as Neovim
+with the picker open; otherwise it exits 0. The index lies in the person's own data folder: a second run embeds nothing.
 """
 
 from __future__ import annotations

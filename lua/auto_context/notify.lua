@@ -25,9 +25,26 @@ local function show(text, level)
   end)
 end
 
+---A text in one screen line: its middle goes, which of a path says the least.
+---@param text string
+---@return string
+local function in_one_line(text)
+  local room, long = vim.v.echospace - #PREFIX, vim.fn.strchars(text)
+  if vim.fn.strdisplaywidth(text) <= room then
+    return text
+  end
+  local kept = math.max(2, room - 1)
+  local head = math.floor(kept / 3)
+  return vim.fn.strcharpart(text, 0, head) .. '…' .. vim.fn.strcharpart(text, long - (kept - head))
+end
+
+---What is good to know stops nobody with a prompt.
 ---@param text string
 function M.info(text)
-  show(text, 'info')
+  log.write('info', text)
+  vim.schedule(function()
+    say(in_one_line(text), 'info')
+  end)
 end
 
 ---@param text string

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from canned import answer_with, asked, change, found, hit, status
-from driving import COUNT_HANDLES, OPEN_HANDLES, clean_log, pane, place, rows, selected, wait_closed
+from driving import COUNT_HANDLES, OPEN_HANDLES, clean_log, open_picker, pane, place, rows, selected, wait_closed
 from harness import Child, StartNeovim
 from sharing import shared_sandbox
 from support import make_shop
@@ -314,3 +314,14 @@ def test_fifty_rows_are_drawn_within_three_milliseconds(child: Child) -> None:
         return best / 1e6
     """)
     assert took < 3
+
+
+def test_a_question_mark_lists_the_keys_where_nothing_is_typed(child: Child) -> None:
+    open_picker(child)
+    child.keys("?")
+    child.wait_for(lambda: "send the marked rows" in child.text(), what="the keys")
+    child.keys("x")
+    child.wait_for(lambda: "send the marked rows" not in child.text())
+    child.wait_for(lambda: child.request("nvim_get_mode")["mode"] == "i")
+    child.keys("what?")
+    child.wait_for(lambda: pane(child, "prompt") == {"lines": ["what?"], "row": 1})

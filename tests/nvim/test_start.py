@@ -152,3 +152,10 @@ def test_a_fault_nobody_asked_for_is_shown_once_until_a_person_starts_anew(child
     child.wait_for(lambda: child.messages().count("git said no") == 2)
     child.lua(fault.replace("...)", "...), { asked = true }"), "git said no")
     child.wait_for(lambda: child.messages().count("git said no") == 3)
+
+
+def test_news_that_is_longer_than_the_screen_stops_nobody(child: Child) -> None:
+    child.lua("require('auto_context.notify').info('indexing ' .. ('/folder'):rep(60) .. '/end')")
+    said(child, "auto-context: indexing /folder")
+    assert "/end" in child.text()
+    assert child.request("nvim_get_mode")["blocking"] is False

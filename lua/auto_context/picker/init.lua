@@ -229,13 +229,13 @@ function Picker:_listen()
       end
       map(key, run, keys.modes(key))
       if keys.at_start(name, key) then
-        vim.keymap.set('i', key, function()
-          if self.prompt:text() ~= '' then
-            return key
+        map(key, function()
+          if self.prompt:text() == '' then
+            run()
+          else
+            api.nvim_feedkeys(key, 'in', false) -- before what was typed meanwhile
           end
-          vim.schedule(run)
-          return ''
-        end, { buffer = buffer, nowait = true, expr = true })
+        end, { 'i' })
       end
     end
   end
