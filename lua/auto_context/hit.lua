@@ -188,8 +188,8 @@ end
 ---@return auto_context.Span[] spans
 function M.row(hit, width, bare)
   local found = bare and '' or mark_text(hit, width)
-  -- A file that no search found has no place in it.
-  local line = hit.reason and '' or ':' .. M.focus(hit)
+  -- A file that no search found has a place in it only where a person left it.
+  local line = hit.reason and M.focus(hit) == 1 and '' or ':' .. M.focus(hit)
   local room = width - (found == '' and 0 or 1 + cells(found))
   local path = M.shorten(M.printable(hit.path), room - #line)
   local text = path .. line

@@ -194,14 +194,14 @@ def test_an_empty_prompt_shows_open_and_near_files(child: Child) -> None:
     near = hit("web/cart.ts", 1, reason="near", legs=[], focus=[1, 1])
     change(child, "nearby", found(near, hit("src/mail.py", 1, reason="open", legs=[], focus=[1, 1]), query=""))
     opened(child)
-    child.wait_for(lambda: [row.split()[0] for row in rows(child)] == ["src/mail.py:1", "web/cart.ts:1"])
+    child.wait_for(lambda: [row.split()[0] for row in rows(child)] == ["src/mail.py", "web/cart.ts"])
     params = asked(child, "nearby")[-1]
     assert (params["near"], params["open"]) == ("src/uploads.py", ["src/mail.py"])
     closed(child)
     change(child, "nearby", {"error": {"code": "bad_request", "message": "unknown method", "hint": ""}})
     child.lua("vim.v.oldfiles = { vim.fn.getcwd() .. '/src/basket.py', vim.fn.getcwd() .. '/gone.py', '/etc/hosts' }")
     opened(child)
-    child.wait_for(lambda: [row.split()[0] for row in rows(child)] == ["src/mail.py:1", "src/basket.py:1"])
+    child.wait_for(lambda: [row.split()[0] for row in rows(child)] == ["src/mail.py", "src/basket.py"])
     assert asked(child, "nearby")[-1]["recent"] == ["src/basket.py", "gone.py"]
 
 

@@ -61,7 +61,8 @@ def test_completion(child: Child) -> None:
         return found
 
     assert complete("AutoContext ") == [
-        "cancel", "clear", "context", "index", "install", "log", "search", "similar", "status", "stop", "uninstall",
+        "cancel", "clear", "context", "index", "install", "log", "resume", "search", "similar", "status", "stop",
+        "uninstall",
     ]  # fmt: skip
     assert complete("AutoContext st") == ["status", "stop"]
     assert complete("AutoContext! in") == ["index", "install"]
