@@ -106,10 +106,20 @@ def draw(child: Child, folder: Path) -> None:
     child.wait_for(lambda: re.search(r"\d+ of [\d,]+ tokens", child.text()), timeout_s=SETTLE_LIMIT_S)
     settle(child)
     (folder / "context.svg").write_text(svg(child.screen))
-    child.command("only! | enew | AutoContext status")
+    child.command("wincmd p | only! | enew | AutoContext status")
     child.wait_for(lambda: "tokens/s" in child.text() or "vectors" in child.text(), timeout_s=SETTLE_LIMIT_S)
     settle(child)
+    hide(child, str(PROJECT))
     (folder / "status.svg").write_text(svg(child.screen))
+
+
+def hide(child: Child, path: str) -> None:
+    """Put another path in place of one of this machine's."""
+    for row, text in zip(child.screen.cells, child.screen.lines(), strict=True):
+        at = text.find(path)
+        if at >= 0:
+            other = "~/project".ljust(len(path))[: len(path)]
+            row[at : at + len(path)] = [(new, look) for new, (_, look) in zip(other, row[at:], strict=False)]
 
 
 def settle(child: Child) -> None:
