@@ -205,3 +205,22 @@ def test_so_does_one_that_is_still_loading_the_model(number: signal.Signals, tmp
 def maps(pid: int) -> str:
     """The files a process has loaded."""
     return Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace")
+
+
+INTERRUPTED_AT_ONCE = """
+import sys
+
+class Interrupt:
+    def find_spec(self, name, path, target=None):
+        if name == "auto_context.cli":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+from auto_context.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_a_command_that_is_interrupted_while_it_is_loaded_ends_as_quietly() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED_AT_ONCE], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
