@@ -325,3 +325,35 @@ def test_a_question_mark_lists_the_keys_where_nothing_is_typed(child: Child) -> 
     child.wait_for(lambda: child.request("nvim_get_mode")["mode"] == "i")
     child.keys("what?")
     child.wait_for(lambda: pane(child, "prompt") == {"lines": ["what?"], "row": 1})
+
+
+def test_marked_rows_go_to_the_context_and_lead_back(child: Child) -> None:
+    opened(child, "retry")
+    child.keys("<Tab><Tab>")
+    child.wait_for(lambda: "2 marked" in child.text())
+    child.keys("<C-g>c")
+    child.wait_for(lambda: "2 snippets" in child.text())
+    child.command("wincmd b")
+    text = "\n".join(child.lua("return vim.api.nvim_buf_get_lines(0, 0, -1, true)"))
+    assert "src/uploads.py:6" in text
+    assert "src/mail.py:6" in text
+    assert "src/basket.py" not in text
+    child.command("call search('second line')")
+    child.keys("<CR>")
+    child.wait_for(lambda: place(child) == ("src/uploads.py", 7))
+
+
+def test_icons_stand_before_the_rows_where_a_plugin_has_them(child: Child) -> None:
+    child.lua("""
+        package.loaded['mini.icons'] = {
+          get = function(kind, path)
+            return kind == 'file' and path:match('mail') and '%' or '@', 'Special'
+          end,
+        }
+    """)
+    opened(child, "retry")
+    child.wait_for(lambda: "│@ src/uploads.py:6" in child.text() and "│% src/mail.py:6" in child.text())
+    closed(child)
+    child.lua("require('auto_context').setup({ icons = false, auto_update = false })")
+    opened(child, "retry")
+    assert "@ src" not in child.text()
