@@ -37,8 +37,10 @@ class Service(Bridge):
             return {"state": "done", "report": {"branch": "main", "changed": 1}, "error": None}
         if path.startswith("/index/"):
             return {"job": "7"}
-        if options.get("params", {}).get("query") == "broken":
+        if options.get("body", {}).get("query") == "broken":
             raise ValueError("unexpected")
+        if path == "/buffers":
+            return {"held": len(options["body"]["files"])}
         return {"hits": [], "extra": None}
 
 
@@ -84,7 +86,7 @@ def test_a_cancelled_search_is_never_asked() -> None:
     bridge.cancel(3)
     bridge.gate.set()
     assert {bridge.answers.get(timeout=LIMIT_S)[0] for _ in range(3)} == {1, 2, 4}
-    assert "superseded" not in [options["params"]["query"] for _, _, options in bridge.asked]
+    assert "superseded" not in [options["body"]["query"] for _, _, options in bridge.asked]
 
 
 def test_a_search_that_waits_never_holds_up_one_that_does_not() -> None:
@@ -185,7 +187,8 @@ def test_the_import_is_light() -> None:
 @pytest.mark.parametrize(
     ("method", "verb", "path", "where"),
     [
-        ("search", "GET", "/search", "params"),
+        ("search", "POST", "/search", "body"),
+        ("nearby", "POST", "/nearby", "body"),
         ("similar", "GET", "/similar", "params"),
         ("context", "POST", "/context", "body"),
         ("status", "GET", "/status", "params"),
@@ -209,3 +212,21 @@ def test_an_update_says_what_is_open() -> None:
         {"root": "/r", "force": False, "confirmed": False, "open_paths": ["/r/b", "/r/a"]},
         {"root": "/r", "force": False, "confirmed": True, "open_paths": []},
     ]
+
+
+def test_a_search_waits_for_the_buffers_sent_before_it_and_names_its_editor() -> None:
+    bridge = Service()
+    bridge.gate.clear()
+    bridge.call(1, "buffers", {"root": "/r", "files": {"/r/a.py": "x", "/r/b.py": False}})
+    bridge.call(2, "search", {"query": "q", "root": "/r"})
+    bridge.call(3, "search", {"query": "elsewhere", "root": "/s"})
+    assert bridge.entered.wait(LIMIT_S)
+    bridge.gate.set()
+    assert {bridge.answers.get(timeout=LIMIT_S)[0] for _ in range(3)} == {1, 2, 3}
+    asked = [(path, options["body"]) for _, path, options in bridge.asked if path in ("/buffers", "/search")]
+    me = asked[0][1]["client"]
+    assert asked[0] == ("/buffers", {"client": me, "root": "/r", "files": {"/r/a.py": "x", "/r/b.py": None}})
+    # The service said that it holds nothing: it began anew, is told again, and asked again.
+    of_root = [(path, body.get("files"), body["client"]) for path, body in asked[1:] if body["root"] == "/r"]
+    assert of_root == [("/search", None, me), ("/buffers", {"/r/a.py": "x"}, me), ("/search", None, me)]
+    assert [body for _, body in asked if body["root"] == "/s"] == [{"query": "elsewhere", "root": "/s"}]
