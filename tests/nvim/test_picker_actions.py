@@ -170,7 +170,7 @@ def test_similar_yank_and_explain(child: Child, shop: Path) -> None:
     }
     change(child, "search", found(*(each | {"explain": how} for each in HITS)))
     child.keys("<C-g>e")
-    child.wait_for(lambda: "definition" in child.text() and "x 1.50" in child.text())
+    child.wait_for(lambda: "x 1.50  it defines that name" in child.text())
     assert asked(child, "search")[-1]["explain"] is True
     child.keys("<C-g>e")
     child.wait_for(lambda: "x 1.50" not in child.text() and "class RetryPolicy" in child.text())

@@ -11,6 +11,19 @@ local LEGS = {
   vector = 'meaning',
 }
 
+---What each step of the ranking is about.
+---@type table<string, string>
+local STEPS = {
+  definition = 'it defines that name',
+  verbatim = 'the very text stands there',
+  stem = 'the query names the file',
+  coherence = 'several hits in the file',
+  noise = 'a test, documentation, or code of others',
+  near = 'near the file you came from',
+  recency = 'changed lately',
+  diversity = 'further hits of one file count less',
+}
+
 ---@param number any
 ---@return string
 local function figure(number)
@@ -31,29 +44,28 @@ function M.lines(hit)
   end
   lines[#lines + 1] = ('The query was taken for: %s'):format(how.intent)
   lines[#lines + 1] = ''
-  lines[#lines + 1] = 'Found by'
+  lines[#lines + 1] = ('%-20s %5s %8s %7s'):format('Found by', 'place', 'score', 'weight')
   local legs = vim.tbl_keys(how.legs)
   table.sort(legs)
   for _, leg in ipairs(legs) do
     local found = how.legs[leg]
-    local text = ('  %-18s place %-4d score %s   weight %s'):format(
-      LEGS[leg] or leg,
-      found.rank,
-      figure(found.score),
-      figure(found.weight)
-    )
-    lines[#lines + 1] = text
+    local name, score, weight = LEGS[leg] or leg, figure(found.score), figure(found.weight)
+    lines[#lines + 1] = ('  %-18s %5d %8s %7s'):format(name, found.rank, score, weight)
   end
   if #legs == 0 then
     lines[#lines + 1] = '  no leg by itself: it was added by a step'
   end
-  lines[#lines + 1] = ('  %-18s %s'):format('together', figure(how.fused))
+  lines[#lines + 1] = ('  %-18s %14s'):format('together', figure(how.fused))
   lines[#lines + 1] = ''
   lines[#lines + 1] = 'Then moved by'
+  local before = #lines
   for _, step in ipairs(how.steps or {}) do
-    lines[#lines + 1] = ('  %-28s x %.2f'):format(step.step, step.factor)
+    local factor = ('%.2f'):format(step.factor)
+    if factor ~= '1.00' then
+      lines[#lines + 1] = ('  x %s  %s'):format(factor, STEPS[step.step] or step.step)
+    end
   end
-  if #(how.steps or {}) == 0 then
+  if #lines == before then
     lines[#lines + 1] = '  nothing'
   end
   lines[#lines + 1] = ''
