@@ -218,6 +218,12 @@ def test_the_mouse(child: Child) -> None:
     child.wait_for(lambda: child.text() != before)
     child.request("nvim_input_mouse", "left", "press", "", 0, 0, 0)
     wait_closed(child)
+    opened(child, "retry")
+    for _ in range(2):
+        child.request("nvim_input_mouse", "left", "press", "", 0, row, column)
+        child.request("nvim_input_mouse", "left", "release", "", 0, row, column)
+    wait_closed(child)
+    child.wait_for(lambda: place(child) == ("src/mail.py", 6))
 
 
 def test_keys_of_ones_own(child: Child) -> None:

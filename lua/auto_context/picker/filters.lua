@@ -4,6 +4,8 @@ local M = {}
 
 local TESTS = { with = 'without', without = 'only', only = 'with' }
 
+local MOST_OPEN = 1000 -- the service takes no more
+
 ---@class auto_context.picker.Filters
 ---@field private root string
 ---@field private near? string the current file, relative to the root
@@ -28,7 +30,8 @@ function Filters:_open_paths()
   local paths, prefix = {}, self.root:gsub('/$', '') .. '/'
   for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
     local name = vim.api.nvim_buf_get_name(buffer)
-    if vim.bo[buffer].buflisted and vim.bo[buffer].buftype == '' and vim.startswith(name, prefix) then
+    local listed = vim.bo[buffer].buflisted and vim.bo[buffer].buftype == ''
+    if listed and #paths < MOST_OPEN and vim.startswith(name, prefix) then
       paths[#paths + 1] = name:sub(#prefix + 1)
     end
   end
