@@ -125,7 +125,7 @@ M.subcommands = {
   resume = {
     text = 'open the picker as it was closed last: query, rows, marks and filters',
     run = function()
-      require('auto_context.picker').open({ resume = true })
+      require('auto_context').open({ resume = true })
     end,
   },
   similar = {

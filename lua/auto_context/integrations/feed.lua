@@ -19,6 +19,7 @@ local missing = {}
 ---@field query? string
 ---@field root? string default the buffer's repository
 ---@field like? auto_context.Like shown while nothing is typed
+---@field resume? boolean open the built-in picker as it was left
 
 ---@class auto_context.Feed
 ---@field root string

@@ -20,6 +20,9 @@ local HINT = 'the built-in picker opens instead; see the option `picker`'
 ---@param opts? auto_context.OpenOpts
 function M.open(opts)
   local picker = pickers[config.get().picker]
+  if opts and opts.resume then
+    picker = pickers.builtin -- the others have ways of their own to resume
+  end
   if picker.needs and not feeds.plugin(picker.needs, HINT) then
     picker = pickers.builtin
   end
