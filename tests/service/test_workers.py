@@ -40,9 +40,11 @@ def test_one_that_hangs_is_killed_and_the_others_know_nothing_of_it(workers: Wor
     hanging.submit("ping", {}).result(30)
     other.submit("ping", {}).result(30)
     pid = other.pid
-    for _ in range(3):
-        hanging.submit("ping", {})
+    for attempt in range(3):
+        if attempt:
+            hanging.submit("ping", {})  # which starts it anew
         stop(hanging.pid)
+        hanging.submit("ping", {})
         clock.now += HUNG_AFTER_S / 2
         hanging.submit("ping", {})  # no sign of life
         clock.now += HUNG_AFTER_S / 2
