@@ -45,7 +45,10 @@ function M.title(source, branch, marked)
   if marked > 0 then
     parts[#parts + 1] = ('%d marked'):format(marked)
   end
-  vim.list_extend(parts, source.filters:words())
+  -- What is like some code is not kept to anything.
+  if source.query:match('%S') or not source.like then
+    vim.list_extend(parts, source.filters:words())
+  end
   -- A query's own embedding is pending for an instant at every key: that is not worth a word.
   for _, leg in ipairs({ 'lexical', 'path' }) do
     local state = reply and reply.legs[leg]
