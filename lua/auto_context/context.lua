@@ -79,7 +79,7 @@ local function selected(asked)
   if not (asked.range and asked.selection) then
     return nil
   end
-  local path = vim.startswith(asked.path, asked.root .. '/') and asked.path:sub(#asked.root + 2) or asked.path
+  local path = repo.below(asked.root, asked.path) or asked.path
   return {
     path = path,
     start_line = asked.range[1],

@@ -70,13 +70,7 @@ local function jump(split, how)
   local inside = cursor[1] >= block.code and cursor[1] < block.last
   local text = vim.split(item.text, '\n', { plain = true })[offset + 1]
   local own = api.nvim_get_current_win()
-  local landing
-  for _, window in ipairs({ vim.fn.win_getid(vim.fn.winnr('#')), unpack(api.nvim_tabpage_list_wins(0)) }) do
-    local free = api.nvim_win_is_valid(window) and api.nvim_win_get_buf(window) ~= split.buffer
-    if not landing and free and api.nvim_win_get_config(window).relative == '' then
-      landing = window
-    end
-  end
+  local landing = actions.landing(vim.fn.win_getid(vim.fn.winnr('#')), split.buffer)
   if landing then
     api.nvim_set_current_win(landing)
   elseif how == 'edit' then

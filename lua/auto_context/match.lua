@@ -3,27 +3,6 @@
 
 local M = {}
 
-local SHORTEST = 2 -- a single letter begins too many words
-local OPERATORS = { path = true, lang = true, language = true, kind = true, since = true }
-
----The words of a query, for a service that does not say which count.
----@param query string
----@return string[] terms in lower case
-function M.terms(query)
-  local terms, seen = {}, {}
-  for part in query:gmatch('%S+') do
-    local operator = OPERATORS[part:match('^(%a+):') or ''] or part:match('^[-/]')
-    for word in (operator and '' or part):gmatch('[%w_\128-\255]+') do
-      word = word:lower()
-      if #word >= SHORTEST and not seen[word] then
-        seen[word] = true
-        terms[#terms + 1] = word
-      end
-    end
-  end
-  return terms
-end
-
 ---@param text string
 ---@param at integer 1-based byte
 ---@return boolean whether a word begins there; a part of a camelCase or snake_case name is one

@@ -112,14 +112,20 @@ function M.of_buffer(buffer)
   return vim.fs.root(cwd, '.git') or (cwd:gsub('(.)/$', '%1'))
 end
 
+---@param root string
+---@param path string absolute
+---@return string? path relative to the root, when it is below it
+function M.below(root, path)
+  local prefix = root:gsub('/$', '') .. '/'
+  return vim.startswith(path, prefix) and path:sub(#prefix + 1) or nil
+end
+
 ---The file of a buffer, relative to a root, when it is one below it.
 ---@param root string
 ---@param buffer integer
 ---@return string?
 function M.file_of(root, buffer)
-  local name = vim.api.nvim_buf_get_name(buffer)
-  local prefix = root:gsub('/$', '') .. '/'
-  return vim.bo[buffer].buftype == '' and vim.startswith(name, prefix) and name:sub(#prefix + 1) or nil
+  return vim.bo[buffer].buftype == '' and M.below(root, vim.api.nvim_buf_get_name(buffer)) or nil
 end
 
 ---@param root string

@@ -11,15 +11,15 @@ local api = vim.api
 ---@alias auto_context.How 'edit'|'split'|'vsplit'|'tabedit'
 
 ---@param origin integer
----@return integer window a place for a file: where the picker was opened, unless that is gone or floats itself
-function M.landing(origin)
-  local candidates = vim.list_extend({ origin }, api.nvim_tabpage_list_wins(0))
-  for _, win in ipairs(candidates) do
-    if api.nvim_win_is_valid(win) and api.nvim_win_get_config(win).relative == '' then
+---@param but? integer a buffer whose windows must keep it
+---@return integer? window a place for a file: where one came from, unless that is gone, floats, or shows that buffer
+function M.landing(origin, but)
+  for _, win in ipairs({ origin, unpack(api.nvim_tabpage_list_wins(0)) }) do
+    local free = api.nvim_win_is_valid(win) and api.nvim_win_get_config(win).relative == ''
+    if free and api.nvim_win_get_buf(win) ~= but then
       return win
     end
   end
-  return api.nvim_get_current_win()
 end
 
 ---@param path string

@@ -1,5 +1,7 @@
 -- What a person narrowed the picker to, besides the query: parameters for a search, and words for the title.
 
+local repo = require('auto_context.repo')
+
 local M = {}
 
 local TESTS = { with = 'without', without = 'only', only = 'with' }
@@ -27,12 +29,10 @@ end
 ---@private
 ---@return string[]
 function Filters:_open_paths()
-  local paths, prefix = {}, self.root:gsub('/$', '') .. '/'
+  local paths = {}
   for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
-    local name = vim.api.nvim_buf_get_name(buffer)
-    local listed = vim.bo[buffer].buflisted and vim.bo[buffer].buftype == ''
-    if listed and #paths < MOST_OPEN and vim.startswith(name, prefix) then
-      paths[#paths + 1] = name:sub(#prefix + 1)
+    if #paths < MOST_OPEN and vim.bo[buffer].buflisted then
+      paths[#paths + 1] = repo.file_of(self.root, buffer)
     end
   end
   return paths

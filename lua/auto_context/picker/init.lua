@@ -181,7 +181,7 @@ function Picker:close(after)
     local inside = self.view:pane_of(api.nvim_get_current_win()) ~= nil
     self.view:close()
     if inside then
-      api.nvim_set_current_win(actions.landing(self.origin))
+      api.nvim_set_current_win(actions.landing(self.origin) or api.nvim_get_current_win())
     end
     if after then
       after()

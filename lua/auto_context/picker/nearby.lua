@@ -29,19 +29,11 @@ local function row(path, reason, line)
 end
 
 ---@param root string
----@param name string absolute
----@return string? path relative to the root
-local function inside(root, name)
-  local prefix = root:gsub('/$', '') .. '/'
-  return vim.startswith(name, prefix) and name:sub(#prefix + 1) or nil
-end
-
----@param root string
 ---@return table<string, { line: integer, used: integer }> listed file buffers by path
 local function buffers(root)
   local found = {}
   for _, info in ipairs(vim.fn.getbufinfo({ buflisted = 1 })) do
-    local path = vim.bo[info.bufnr].buftype == '' and inside(root, info.name)
+    local path = repo.file_of(root, info.bufnr)
     if path then
       -- A buffer that was only added has neither a mark nor a cursor line.
       local line = info.loaded == 1 and api.nvim_buf_get_mark(info.bufnr, '"')[1] or info.lnum
@@ -76,7 +68,7 @@ end
 local function old_files(root, skip, limit)
   local paths = {}
   for _, name in ipairs(vim.v.oldfiles) do
-    local path = inside(root, name)
+    local path = repo.below(root, name)
     if path and not skip[path] and #paths < limit then
       paths[#paths + 1] = path
     end

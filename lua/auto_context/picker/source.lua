@@ -8,7 +8,6 @@ local config = require('auto_context.config')
 local index = require('auto_context.index')
 local filters = require('auto_context.picker.filters')
 local indexing = require('auto_context.picker.indexing')
-local match = require('auto_context.match')
 local nearby = require('auto_context.picker.nearby')
 local rpc = require('auto_context.rpc')
 local search = require('auto_context.search')
@@ -111,7 +110,7 @@ end
 ---Show a reply of before at once; the next one refines it.
 ---@param reply auto_context.Reply
 function Source:show(reply)
-  self.reply, self.terms = reply, reply.terms or match.terms(reply.query or '')
+  self.reply, self.terms = reply, reply.terms or {} -- code like some code has none
 end
 
 ---A new tick: what is asked for is no longer the same.

@@ -64,12 +64,7 @@ def _of_buffer(overlay: Overlay, query: Query, item: Candidate) -> Hit:
     """The hit of a buffer's chunk: it stands where it says."""
     blob = overlay.chunk(item.id)[0].blob
     lines = [line.removesuffix("\r") for line in blob.text.split("\n")[item.start_line - 1 : item.end_line]]
-    line = query.place[1] - item.start_line if query.place else -1
-    first, final = focus_lines(query.words, lines, item.symbol, line)
-    focus = (item.start_line + first, item.start_line + final)
-    text = "\n".join(lines)
-    hit = _hit(item, (item.start_line, item.end_line), focus, blob.language, fresh=True, text=text)
-    return replace(hit, unsaved=True)
+    return replace(_shown(item, query, item.start_line, lines, blob.language, fresh=True), unsaved=True)
 
 
 def verify(
@@ -110,13 +105,18 @@ def verify(
             lines = now.lines[start - 1 : end] or [""]
         else:
             start = found
+    return _shown(item, query, start, lines, entry.language, fresh=fresh)
+
+
+def _shown(item: Candidate, query: Query, start: int, lines: list[str], language: str, *, fresh: bool) -> Hit:
+    """The hit of a candidate whose lines stand at ``start``, with the lines to show first."""
     line = query.place[1] - start if query.place else -1
     first, final = focus_lines(query.words, lines, item.symbol, line)
     return _hit(
         item,
         (start, start + len(lines) - 1),
         (start + first, start + final),
-        entry.language,
+        language,
         fresh=fresh,
         text="\n".join(lines),
     )
