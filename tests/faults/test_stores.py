@@ -23,7 +23,7 @@ from auto_context.engine.garbage import DAY_S
 from auto_context.engine.work import LocalWorker
 from auto_context.errors import AutoContextError
 from auto_context.service.client import ServiceClient
-from auto_context.store.records import FORMAT, pack, unpack
+from auto_context.store.records import FORMAT, pack, unpack_blob
 from auto_context.store.sidecar import Sidecar
 from auto_context.types import SearchReply, SearchRequest
 from driving import rows
@@ -230,10 +230,18 @@ def test_a_store_of_a_newer_version_is_refused_and_left_alone(copied: Copied) ->
     assert copied.database.stat().st_size == size
 
 
+def first_format(packed: bytes) -> bytes:
+    """A blob as format 1 had it: without symbols and imports, only its text compressed."""
+    blob = unpack_blob(packed)
+    text = zlib.compress(blob.text.encode())
+    hashes = b"".join(blob.hashes)
+    return pack([blob.language, text, [list(chunk) for chunk in blob.chunks], hashes, blob.fallback, blob.previous])
+
+
 def test_a_store_of_an_older_version_is_read_and_taken_over(copied: Copied) -> None:
     sidecar = Sidecar(copied.store / "sidecar")
     for key, packed in list(sidecar.scan(b"b")):
-        sidecar.set(key, pack(unpack(packed)[:6]))  # without symbols and imports
+        sidecar.set(key, first_format(packed))
     sidecar.meta = {"format": 1, "model": sidecar.meta["model"]}  # without static vectors, and of other words
     sidecar.save_meta()
     sidecar.close()
@@ -263,8 +271,8 @@ def test_one_damaged_store_keeps_no_other_from_its_upkeep(copied: Copied, tmp_pa
 @with_own_mounts
 def test_an_update_on_a_full_disk_fails_with_a_code_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
     shop = make_shop(tmp_path / "shop")
-    data = mount(paths.data_dir(), 3_000)
-    filler = fill(data, but=350_000)
+    data = mount(paths.data_dir(), 8_000)
+    filler = fill(data, but=1_000_000)
     said = refused("disk_full", "index", str(shop))
     assert str(data) in said
     assert "Traceback" not in (paths.log_dir() / "service.err").read_text()

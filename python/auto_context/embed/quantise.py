@@ -30,5 +30,5 @@ def restore(rows: Rows) -> Vectors:
 def unit(vectors: Vectors) -> Vectors:
     """Vectors [n, dim] of length 1; an empty one stays so."""
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
-    scaled: Vectors = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    scaled: Vectors = vectors * (1 / np.maximum(lengths, np.float32(1e-12)))
     return scaled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from auto_context.store.records import Entry
     from auto_context.store.sidecar import Sidecar
 
-
 _MOST_NEWEST = 200
+_ZLIB = b"x"
 
 
 class Commit(NamedTuple):
@@ -47,13 +48,15 @@ class History:
         data = sidecar.get(b"h" + worktree)
         if data is None:
             return cls()
-        head, commits, paths, *rest = unpack(data)
+        # Before format 4 it was not compressed; a packed list begins otherwise than what zlib makes.
+        head, commits, paths, *rest = unpack(zlib.decompress(data) if data[:1] == _ZLIB else data)
         # Format 2 had no counts.
         return cls(head, [Commit(*row) for row in commits], paths, *rest)
 
     def save(self, sidecar: Sidecar, worktree: bytes) -> None:
         """Keep it."""
-        sidecar.set(b"h" + worktree, pack([self.head, self.commits, self.paths, self.counts]))
+        packed = pack([self.head, self.commits, self.paths, self.counts])
+        sidecar.set(b"h" + worktree, zlib.compress(packed, 1))
 
     def of(self, path: str) -> Commit | None:
         """The last commit of a path, None while unknown or never committed."""

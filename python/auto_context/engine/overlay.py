@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from auto_context.embed.quantise import restore
 from auto_context.engine.ops import encode_root
 from auto_context.engine.tier import PATH_WEIGHT
 from auto_context.engine.work import SAVE, Result, Worker
@@ -227,8 +226,8 @@ def _rows(bodies: bytes, name: bytes, count: int) -> Floats:
     """Vectors as the index has them: of the chunks, moved towards the path's."""
     if not count:
         return np.zeros((0, 0), np.float32)
-    body = restore(np.frombuffer(bodies, np.int8).reshape(count, -1))
-    return combine(body, restore(np.frombuffer(name, np.int8).reshape(1, -1))[0], PATH_WEIGHT)
+    body, path = np.frombuffer(bodies, np.int8), np.frombuffer(name, np.int8)
+    return combine(body.reshape(count, -1), path.reshape(1, -1), PATH_WEIGHT, count)
 
 
 def merged(

@@ -202,6 +202,12 @@ class Repository:
                 self.blobs.update(key[1:] for key, _ in items if key.startswith(b"b"))
                 self.attach(worktree.view, [*put, *removed])
 
+    def fold(self, worktree: Worktree) -> None:
+        """The many changes of an update become one record, and the view counts as up to date."""
+        with self._writing, self.lock, self.sidecar.transaction():
+            worktree.fold(self.sidecar)
+            worktree.touch(self.sidecar)
+
     def switch(self, worktree: Worktree, ref: str, entries: dict[str, Entry]) -> None:
         """Make ``entries`` the worktree's view under ``ref``, without those whose content was collected meanwhile."""
         with self._writing, self.lock:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -30,8 +28,8 @@ if TYPE_CHECKING:
 
 PATH_WEIGHT = 0.4
 """How far a chunk's vector moves towards its path's."""
-_ROWS_PER_READ = 256
-"""Documents whose rows are made at once: what they take on the way fits the processor's cache."""
+_ROWS_AT_ONCE = 256
+"""Made together: what they take on the way stays in the processor's cache, and is no memory asked of the system."""
 
 
 class Document(NamedTuple):
@@ -40,14 +38,6 @@ class Document(NamedTuple):
     path: str
     key: bytes
     id: int
-
-
-class Made(NamedTuple):
-    """Rows of some documents: their numbers, chunk ids int64 [n], and what the index keeps of each."""
-
-    numbers: list[int]
-    ids: NDArray[np.int64]
-    rows: NDArray[np.uint8]
 
 
 class Marks:
@@ -207,17 +197,16 @@ class Tier:
             self._add_rows(index, ready)
 
     def _add_rows(self, index: VectorIndex, numbers: Sequence[int]) -> None:
-        stored = self._stored(numbers)
-        # What was read is combined in another thread while this one reads on: both leave the interpreter free.
-        with ThreadPoolExecutor(1, "auto-context-rows") as thread:
-            before: Future[Made] | None = None
-            while batch := list(islice(stored, _ROWS_PER_READ)):
-                made = thread.submit(self._made, index, batch)
-                if before is not None:
-                    self._add(index, before.result())
-                before = made
-            if before is not None:
-                self._add(index, before.result())
+        batch: list[tuple[int, bytes, bytes]] = []
+        rows = 0
+        for item in self._stored(numbers):
+            batch.append(item)
+            rows += len(item[1]) // self.dim
+            if rows >= _ROWS_AT_ONCE:
+                self._add(index, batch)
+                batch, rows = [], 0
+        if batch:
+            self._add(index, batch)
 
     def _stored(self, numbers: Sequence[int]) -> Iterator[tuple[int, bytes, bytes]]:
         """Number, packed vectors of the content and of the path, of the documents that have both."""
@@ -241,21 +230,18 @@ class Tier:
                 if named is not None:
                     yield number, packed, named
 
-    def _made(self, index: VectorIndex, batch: Sequence[tuple[int, bytes, bytes]]) -> Made:
-        """What ``_stored`` read, as rows."""
+    def _add(self, index: VectorIndex, batch: Sequence[tuple[int, bytes, bytes]]) -> None:
+        """Give rows to what ``_stored`` read."""
         counts = np.array([len(packed) // self.dim for _, packed, _ in batch])
         numbers = [number for number, _, _ in batch]
-        bodies = restore(self._unpacked(b"".join(packed for _, packed, _ in batch)))
-        names = restore(self._unpacked(b"".join(named for _, _, named in batch)))
+        bodies = self._unpacked(b"".join(packed for _, packed, _ in batch))
+        names = self._unpacked(b"".join(named for _, _, named in batch))
         begins = np.cumsum(counts) - counts
         ids = np.repeat(np.array(numbers, np.int64) << CHUNK_BITS, counts)
         ids += np.arange(len(bodies)) - np.repeat(begins, counts)
-        return Made(numbers, ids, index.packed(combine(bodies, names, PATH_WEIGHT, counts)))
-
-    def _add(self, index: VectorIndex, made: Made) -> None:
-        if len(made.ids):
-            index.add(made.ids, made.rows)
-        self._rows.set(made.numbers)
+        if len(ids):
+            index.add(ids, combine(bodies, names, PATH_WEIGHT, counts))
+        self._rows.set(numbers)
 
     def drop(self, gone: Flags) -> int:
         """Take the rows of some documents out; what is stored stays.

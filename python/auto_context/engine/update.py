@@ -158,8 +158,7 @@ class Update:
         self._read(to_read, None)
         with self._stage("static"):
             self._make_static()
-        with self.repository.lock:
-            self.worktree.touch(self.repository.sidecar)
+        self.repository.fold(self.worktree)
         return scanned_at
 
     def _bring_vectors(self) -> bool:

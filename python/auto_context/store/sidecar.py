@@ -43,9 +43,13 @@ _META = b"m"
 _BIND_LIMIT = 500
 _INCREMENTAL = 2
 """Of ``auto_vacuum``: what is deleted leaves room in the file, and ``vacuum`` gives it back."""
+_PAGE_BYTES = 2**15
+"""Of a new file. Vectors of a file's chunks are a few kilobytes: small pages are left a seventh empty by them."""
+_CACHE_KIB = 2**15
 _WAL_BYTES = 2**25
 """A write-ahead log that grew larger, in a bulk write, is cut to this."""
-_VACUUM_PAGES = 1_000
+_STEP_BYTES = 2**22
+"""Written between two checkpoints, and moved by one step of ``vacuum``."""
 _CHECKPOINT_S = 0.2
 _WRITE = (
     "INSERT INTO Cache (key, raw, store_time, access_time, access_count, size, mode, value)"
@@ -106,6 +110,7 @@ class Sidecar:
     def _open(self) -> None:
         folder = self._folder
         with self._coded():
+            self._step_pages = _STEP_BYTES // _page_bytes(folder)
             self._cache = diskcache.Cache(
                 str(folder),
                 disk=BytesDisk,
@@ -113,10 +118,11 @@ class Sidecar:
                 size_limit=2**62,
                 cull_limit=0,
                 statistics=0,
-                sqlite_cache_size=2**13,
+                sqlite_cache_size=-_CACHE_KIB,
                 sqlite_mmap_size=2**28,
                 sqlite_auto_vacuum=_INCREMENTAL,
                 sqlite_journal_size_limit=_WAL_BYTES,
+                sqlite_wal_autocheckpoint=self._step_pages,
                 # What is deleted is overwritten: it may have been a secret.
                 sqlite_secure_delete=1,
             )
@@ -273,7 +279,7 @@ class Sidecar:
             check()
             with self.transaction():
                 # Each row that is fetched is a page that was moved.
-                self._writer().execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+                self._writer().execute(f"PRAGMA incremental_vacuum({self._step_pages})").fetchall()
             after = self.free_bytes()
             if after >= before:
                 break
@@ -295,6 +301,17 @@ class Sidecar:
             connection.close()
         self._readers.clear()
         self._cache.close()
+
+
+def _page_bytes(folder: Path) -> int:
+    """The page size of a folder's file. It is begun when there is none: a size is for good once there is content."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.closing(sqlite3.connect(folder / "cache.db", timeout=60, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+        connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
+        connection.execute("PRAGMA journal_mode = wal")
+        [(size,)] = connection.execute("PRAGMA page_size").fetchall()
+    return int(size)
 
 
 def _row(key: bytes, value: bytes, now: float) -> tuple[bytes, float, float, int, bytes]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Ids = NDArray[np.int64]
     Mask = NDArray[np.bool_]
-    Rows = NDArray[np.float32] | NDArray[np.int8] | NDArray[np.uint8]
+    Rows = NDArray[np.float32] | NDArray[np.int8]
 
 _INT8_DEVIATIONS = 8.0
 """What int8 spans to either side, in the deviation that elements of a unit vector of this length have, at most 1. One
@@ -99,9 +99,9 @@ class VectorIndex:
 
         Args:
             ids: int64 [n].
-            vectors: float32 [n, dim], unit length; int8 [n, dim], of any length; or what ``packed`` gave.
+            vectors: float32 [n, dim], unit length; or int8 [n, dim], of any length.
         """
-        codes = self.packed(vectors)
+        codes = self._packed(vectors)
         with self._lock:
             need = self._count + len(ids)
             if need > len(self._ids):
@@ -120,14 +120,12 @@ class VectorIndex:
             codes.resize(before + rows * self._index.code_size)
             codes.resize(before)
 
-    def packed(self, vectors: Rows) -> NDArray[np.uint8]:
-        """Rows as faiss keeps them, uint8 [n, bytes of a row]. Any thread may make them."""
-        if vectors.dtype == np.uint8:
-            return vectors.view(np.uint8)
+    def _packed(self, vectors: Rows) -> NDArray[np.uint8]:
+        """Rows as faiss keeps them, uint8 [n, bytes of a row]."""
         codes = np.empty(vectors.shape, np.int8)
         for at in range(0, len(vectors), _BLOCK):
             block = vectors[at : at + _BLOCK]
-            block = _unit(block.astype(np.float32)) if vectors.dtype == np.int8 else block
+            block = _directions(block)
             scaled = block * self._scale
             codes[at : at + _BLOCK] = np.rint(scaled, out=scaled).clip(-127, 127, out=scaled)
         # A signed byte is kept as itself plus 128.
@@ -235,21 +233,25 @@ def _parameters(selector: faiss.IDSelector) -> faiss.SearchParameters:
     return faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
 
 
+def _directions(rows: Rows) -> Floats:
+    """Rows as float32 [n, dim] of unit length: bytes are of any length."""
+    return _unit(rows.astype(np.float32)) if rows.dtype == np.int8 else rows.astype(np.float32, copy=False)
+
+
 def _unit(rows: Floats) -> Floats:
-    """Rows of length 1, float32 [n, dim]; an empty one stays so."""
-    norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
-    out: Floats = rows / np.maximum(norms, np.float32(1e-12))
-    return out
+    """Rows made of length 1 in place, float32 [n, dim]; an empty one stays so."""
+    faiss.normalize_L2(rows)
+    return rows
 
 
-def combine(body: Floats, path: Floats, weight: float, counts: NDArray[np.int64] | int = 1) -> Floats:
+def combine(body: Rows, path: Rows, weight: float, counts: NDArray[np.int64] | int = 1) -> Floats:
     """Body vectors moved towards the path they stand at: ``norm(body + weight * path)``.
 
     Args:
-        body: float32 [n, dim], unit length.
-        path: float32 [dim], unit length; or [m, dim].
-        weight: how much the path counts.
+        body: [n, dim], float32 of unit length, or int8.
+        path: [m, dim], the same.
+        weight: how much a path counts.
         counts: int64 [m], how many of the bodies, in order, stand at each path.
     """
-    moved = np.float32(weight) * path
-    return _unit(body + (moved if moved.ndim == 1 else np.repeat(moved, counts, axis=0)))
+    moved = np.repeat(np.float32(weight) * _directions(path), counts, axis=0)
+    return _unit(_directions(body) + moved)

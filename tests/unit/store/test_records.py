@@ -1,7 +1,18 @@
 """Records: what goes in comes out, whatever the file's name or text."""
 
-from auto_context.store.records import Blob, blob_hashes, blob_summary, chunk_lines, document_id, pack_blob, unpack_blob
-from auto_context.types import Chunk
+import zlib
+
+from auto_context.store.records import (
+    Blob,
+    blob_hashes,
+    blob_summary,
+    chunk_lines,
+    document_id,
+    pack,
+    pack_blob,
+    unpack_blob,
+)
+from auto_context.types import Chunk, Symbol
 
 BLOB = Blob(
     "python",
@@ -10,6 +21,8 @@ BLOB = Blob(
     [b"12345678", b"abcdefgh"],
     "timeout",
     b"previous",
+    [Symbol("é", "function", 1, 1)],
+    ["os.path"],
 )
 
 
@@ -21,6 +34,18 @@ def test_the_cheap_readers_agree_with_the_whole() -> None:
     packed = pack_blob(BLOB)
     assert blob_hashes(packed) == (BLOB.hashes, b"previous")
     assert blob_summary(packed) == (2, "timeout")
+
+
+def test_a_blob_of_an_older_format_is_read_as_it_was() -> None:
+    text = zlib.compress(BLOB.text.encode())
+    chunks = [list(chunk) for chunk in BLOB.chunks]
+    first = [BLOB.language, text, chunks, b"".join(BLOB.hashes), BLOB.fallback, BLOB.previous]
+    third = [*first, [list(symbol) for symbol in BLOB.symbols], BLOB.imports]
+    assert unpack_blob(pack(third)) == BLOB
+    assert unpack_blob(pack(first)) == BLOB._replace(symbols=[], imports=[])
+    for packed in (pack(first), pack(third)):
+        assert blob_hashes(packed) == (BLOB.hashes, b"previous")
+        assert blob_summary(packed) == (2, "timeout")
 
 
 def test_document_ids_depend_on_path_and_content_and_fit_sixty_bits() -> None:

@@ -47,7 +47,7 @@ def test_rows_past_the_mask_and_an_empty_view_find_nothing() -> None:
 
 def test_rows_of_any_form_are_the_same_directions() -> None:
     data = unit(40)
-    for rows in (data, as_bytes(data), VectorIndex(64).packed(data)):
+    for rows in (data, as_bytes(data)):
         index = VectorIndex(64)
         index.add(np.arange(40), rows)
         found = index.vectors(np.arange(40))
@@ -126,9 +126,11 @@ def test_a_selection_of_documents_follows_rows_that_come_and_move() -> None:
 
 
 def test_combining_moves_a_body_towards_its_path() -> None:
-    body, path = unit(4), unit(1, seed=9)[0]
-    mixed = combine(body, path, 0.5)
+    body, path = unit(4), unit(1, seed=9)
+    mixed = combine(body, path, 0.5, 4)
     np.testing.assert_allclose(np.linalg.norm(mixed, axis=1), 1, atol=1e-6)
-    assert (mixed @ path > body @ path).all()
-    np.testing.assert_allclose(combine(body, path, 0.0), body, atol=1e-6)
-    np.testing.assert_allclose(combine(body, np.tile(path, (4, 1)), 0.5), mixed, atol=1e-6)
+    assert (mixed @ path[0] > body @ path[0]).all()
+    np.testing.assert_allclose(combine(body, path, 0.0, 4), body, atol=1e-6)
+    np.testing.assert_allclose(combine(body, np.tile(path, (2, 1)), 0.5, np.array([1, 3])), mixed, atol=1e-6)
+    bytes_ = combine(as_bytes(body), as_bytes(path), 0.5, 4)
+    np.testing.assert_allclose((bytes_ * mixed).sum(1), 1, atol=TOLERANCE / 10)
