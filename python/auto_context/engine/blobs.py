@@ -54,8 +54,9 @@ class Blobs:
             self.hits += len(distinct) - len(wanted)
             self.misses += len(wanted)
         for key, data in self._sidecar.get_many(wanted).items():
-            blob = unpack_blob(data)
-            read[key[1:]] = blob._replace(text=redact(blob.text)[0]) if self.redacting else blob
+            blob = read[key[1:]] = unpack_blob(data)
+            if self.redacting:
+                blob.text = redact(blob.text)[0]
         with self._lock:
             self._known.update(read)
             while len(self._known) > _KEPT:

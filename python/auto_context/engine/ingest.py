@@ -98,7 +98,7 @@ class Ingest:
             if isinstance(content, Content):
                 blob = _cut(content.text, "" if plain else language, language, previous.get(path, b""))
                 if plain:
-                    blob = blob._replace(fallback="parse_failed")
+                    blob.fallback = "parse_failed"
                 key = blob_key(content.digest, language)
                 stat = _stat_of(content)
                 name, words, bag = self._words(path, blob)

@@ -296,10 +296,9 @@ class Search:
 
     def _candidate(self, item: Fused, path: str, chunk: Chunk, blob: Blob) -> Candidate:
         commit = self._worktree.history.of(path) if self._request.near else None
+        first, last, *_ = chunk
         defines = tuple(
-            s.name
-            for s in blob.symbols
-            if chunk.start_line <= s.start_line <= chunk.end_line and s.kind not in _NO_DEFINITIONS
+            [s.name for s in blob.symbols if first <= s.start_line <= last and s.kind not in _NO_DEFINITIONS]
         )
         query = self._query
         verbatim = query.intent.kind == "code" and has_phrase(chunk_lines(blob.text, chunk), query.text)

@@ -273,9 +273,13 @@ class Tier:
             view: whose.
             chunks: of every document of the repository, int32 [documents].
         """
-        with self._lock:
+
+        def add_up() -> int:
             mask = view.mask()
             return int(chunks[: len(mask)][mask & self._stored_of(view)].sum())
+
+        with self._lock:
+            return view.derived(f"count {self.name}", self._changes, add_up)
 
     def has_rows(self, number: int) -> bool:
         """Whether a document has rows."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from operator import add
 from typing import Any, NamedTuple
 
@@ -20,8 +21,8 @@ from auto_context.types import Chunk, Symbol
 FORMAT = 4
 """The store's format. A store of a larger number is refused, never rebuilt."""
 
-_FIELDS = 5
-"""Of a packed blob; of formats before 4 it has more."""
+_AS_CHUNK, _AS_SYMBOL = partial(tuple.__new__, Chunk), partial(tuple.__new__, Symbol)
+"""A search makes a thousand: a named tuple's own way takes five times as long."""
 _HASH = 8
 _LEVEL = 6
 """Of zlib: a tenth smaller than 1, for 6 ms a megabyte in a reader."""
@@ -49,21 +50,42 @@ class Entry(NamedTuple):
         return bool(self.mtime_ns) and (self.size, self.mtime_ns, self.inode) == (size, mtime_ns, inode)
 
 
-class Blob(NamedTuple):
-    """One file content.
-
-    ``hashes`` are of the embedded text of each chunk, 8 bytes. ``previous`` is the key of the blob this one replaced,
-    whose vectors unchanged chunks take over.
-    """
+@dataclass
+class Blob:
+    """One file content."""
 
     language: str
     text: str
     chunks: list[Chunk]
+    """In order, covering every line."""
     hashes: list[bytes]
+    """Of the embedded text of each chunk, 8 bytes."""
     fallback: str
+    """Why it was cut by line windows, or ""."""
     previous: bytes
-    symbols: list[Symbol] = []  # noqa: RUF012 - a NamedTuple's default, never changed
-    imports: list[str] = []  # noqa: RUF012
+    """The key of the blob this one replaced, whose vectors unchanged chunks take over."""
+    symbols: list[Symbol]
+    """Every definition, in order, those inside others too."""
+    imports: list[str]
+    """As written."""
+
+
+class _StoredBlob(Blob):
+    """One that was read. Most searches need the text of few contents: it is unpacked when it is asked for."""
+
+    def __init__(self, record: list[Any]) -> None:
+        self.language, hashes, self.fallback, self.previous, table, self._packed_text = record
+        starts, lines, kinds, names, begins, lengths, sorts, defined, self.imports = unpack(zlib.decompress(table))
+        self.chunks = list(map(_AS_CHUNK, zip(starts, map(add, starts, lines), kinds, names, strict=True)))
+        self.hashes = _split(hashes)
+        self.symbols = list(map(_AS_SYMBOL, zip(defined, sorts, begins, map(add, begins, lengths), strict=True)))
+
+    def __getattr__(self, name: str) -> Any:
+        """What is not there yet."""
+        if name != "text":
+            raise AttributeError(name)
+        self.text = zlib.decompress(self._packed_text).decode("utf-8", "surrogateescape")
+        return self.text
 
 
 def pack(value: Any) -> bytes:
@@ -78,28 +100,26 @@ def unpack(data: bytes) -> Any:
 
 
 def pack_blob(blob: Blob) -> bytes:
-    """A blob as bytes: what the cheap readers below want, then all else compressed together, column by column."""
+    """A blob as bytes: what the cheap readers below want, then, compressed, the tables by columns, and the text."""
     chunks, symbols = blob.chunks, blob.symbols
-    columns = [
-        blob.text,
-        *_spans(chunks), [c.kind for c in chunks], [c.symbol for c in chunks],
-        *_spans(symbols), [s.kind for s in symbols], [s.name for s in symbols],
+    table = [
+        *_spans(chunks), [chunk.kind for chunk in chunks], [chunk.symbol for chunk in chunks],
+        *_spans(symbols), [symbol.kind for symbol in symbols], [symbol.name for symbol in symbols],
         blob.imports,
     ]  # fmt: skip
-    hashes = b"".join(blob.hashes)
-    return pack([blob.language, hashes, blob.fallback, blob.previous, zlib.compress(pack(columns), _LEVEL)])
+    packed = (zlib.compress(part, _LEVEL) for part in (pack(table), blob.text.encode("utf-8", "surrogateescape")))
+    return pack([blob.language, b"".join(blob.hashes), blob.fallback, blob.previous, *packed])
 
 
 def unpack_blob(data: bytes) -> Blob:
     """The reverse of ``pack_blob``."""
     record = unpack(data)
-    if len(record) > _FIELDS:
-        return _unpack_older(record)
-    language, hashes, fallback, previous, packed = record
-    text, starts, lines, kinds, names, begins, lengths, sorts, defined, imports = unpack(zlib.decompress(packed))
-    chunks = [Chunk(*row) for row in zip(starts, map(add, starts, lines), kinds, names, strict=True)]
-    symbols = [Symbol(*row) for row in zip(defined, sorts, begins, map(add, begins, lengths), strict=True)]
-    return Blob(language, text, chunks, _split(hashes), fallback, previous, symbols, imports)
+    return _unpack_older(record) if _is_older(record) else _StoredBlob(record)
+
+
+def _is_older(record: list[Any]) -> bool:
+    """Whether a blob is of a format before 4: its third field is the table of chunks."""
+    return isinstance(record[2], list)
 
 
 def _unpack_older(record: list[Any]) -> Blob:
@@ -122,14 +142,14 @@ def _unpack_older(record: list[Any]) -> Blob:
 def blob_hashes(data: bytes) -> tuple[list[bytes], bytes]:
     """The chunk hashes and the previous key of a packed blob, without decompressing anything."""
     record = unpack(data)
-    hashes, previous = (record[3], record[5]) if len(record) > _FIELDS else (record[1], record[3])
+    hashes, previous = (record[3], record[5]) if _is_older(record) else (record[1], record[3])
     return _split(hashes), previous
 
 
 def blob_summary(data: bytes) -> tuple[int, str]:
     """The number of chunks and the fallback of a packed blob, without decompressing anything."""
     record = unpack(data)
-    hashes, fallback = (record[3], record[4]) if len(record) > _FIELDS else (record[1], record[2])
+    hashes, fallback = (record[3], record[4]) if _is_older(record) else (record[1], record[2])
     return len(hashes) // _HASH, fallback
 
 

@@ -27,7 +27,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
@@ -45,7 +45,7 @@ _INCREMENTAL = 2
 """Of ``auto_vacuum``: what is deleted leaves room in the file, and ``vacuum`` gives it back."""
 _PAGE_BYTES = 2**15
 """Of a new file. Vectors of a file's chunks are a few kilobytes: small pages are left a seventh empty by them."""
-_CACHE_KIB = 2**15
+_CACHE_KIB, _READ_CACHE_KIB = 2**15, 2**14
 _WAL_BYTES = 2**25
 """A write-ahead log that grew larger, in a bulk write, is cut to this."""
 _STEP_BYTES = 2**22
@@ -101,7 +101,8 @@ class Sidecar:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
+        self._idle: list[sqlite3.Connection] = []
+        """For reading. As many as were ever needed at once: each has a cache of its own."""
         try:
             self._open()
         except (TypeError, ValueError, diskcache.Timeout) as error:
@@ -210,27 +211,37 @@ class Sidecar:
         with self.transaction():
             self._cache.delete(key)
 
-    def _reader(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            path = self._folder / "cache.db"
-            connection = sqlite3.connect(path, check_same_thread=False, timeout=60)
-            connection.execute("PRAGMA query_only = 1")
-            self._local.connection = connection
-            self._readers.append(connection)
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._coded():
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = self._connect()
+            try:
+                yield connection
+            finally:
+                self._idle.append(connection)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._folder / "cache.db", check_same_thread=False, timeout=60)
+        connection.execute("PRAGMA query_only = 1")
+        connection.execute(f"PRAGMA cache_size = -{_READ_CACHE_KIB}")
         return connection
+
+    def _rows(self, query: str, values: Sequence[bytes]) -> Iterator[tuple[Any, ...]]:
+        with self._reading() as connection, contextlib.closing(connection.execute(query, values)) as rows:
+            yield from rows
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """All (key, value) of a prefix, in key order."""
         query = "SELECT key, value FROM Cache WHERE key >= ? AND key < ? ORDER BY key"
-        with self._coded():
-            yield from self._reader().execute(query, (prefix, _after(prefix)))
+        return self._rows(query, (prefix, _after(prefix)))
 
     def keys(self, prefix: bytes) -> list[bytes]:
         """All keys of a prefix, without reading their values."""
         query = "SELECT key FROM Cache WHERE key >= ? AND key < ? ORDER BY key"
-        with self._coded():
-            return [key for (key,) in self._reader().execute(query, (prefix, _after(prefix)))]
+        return [key for (key,) in self._rows(query, (prefix, _after(prefix)))]
 
     def get_many(self, keys: list[bytes]) -> dict[bytes, bytes]:
         """The values of the keys that exist."""
@@ -242,8 +253,7 @@ class Sidecar:
         while part := list(islice(left, _BIND_LIMIT)):
             # Only placeholders are formatted in; the keys are bound.
             query = f"SELECT key, value FROM Cache WHERE key IN ({','.join('?' * len(part))}) AND raw = 1"  # noqa: S608
-            with self._coded():
-                yield from self._reader().execute(query, part)
+            yield from self._rows(query, part)
 
     def measure(self, keys: list[bytes]) -> tuple[int, int]:
         """How many of some keys exist, and their bytes with their values'."""
@@ -253,16 +263,13 @@ class Sidecar:
             marks = ",".join("?" * len(part))
             # Only placeholders are formatted in; a length is in the row's header, so no value is read.
             query = f"SELECT COUNT(*), TOTAL(LENGTH(key) + LENGTH(value)) FROM Cache WHERE key IN ({marks}) AND raw = 1"  # noqa: S608
-            with self._coded():
-                found, total = self._reader().execute(query, part).fetchone()
+            [(found, total)] = self._rows(query, part)
             count, size = count + found, size + int(total)
         return count, size
 
     def free_bytes(self) -> int:
         """Room in the file that deleted values left, in bytes: what ``vacuum`` would give back."""
-        with self._coded():
-            reader = self._reader()
-            pages, size = (reader.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_size"))
+        [(pages,)], [(size,)] = (self._rows(f"PRAGMA {name}", ()) for name in ("freelist_count", "page_size"))
         return int(pages * size)
 
     def vacuum(self, check: Callable[[], None] = lambda: None) -> bool:
@@ -297,9 +304,8 @@ class Sidecar:
 
     def close(self) -> None:
         """Close every connection."""
-        for connection in self._readers:
-            connection.close()
-        self._readers.clear()
+        while self._idle:
+            self._idle.pop().close()
         self._cache.close()
 
 

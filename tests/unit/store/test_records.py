@@ -1,5 +1,6 @@
 """Records: what goes in comes out, whatever the file's name or text."""
 
+import inspect
 import zlib
 
 from auto_context.store.records import (
@@ -26,8 +27,13 @@ BLOB = Blob(
 )
 
 
+def fields(blob: Blob) -> dict[str, object]:
+    """All that a blob says."""
+    return {name: getattr(blob, name) for name in inspect.signature(Blob).parameters}
+
+
 def test_a_blob_survives() -> None:
-    assert unpack_blob(pack_blob(BLOB)) == BLOB
+    assert fields(unpack_blob(pack_blob(BLOB))) == fields(BLOB)
 
 
 def test_the_cheap_readers_agree_with_the_whole() -> None:
@@ -41,8 +47,8 @@ def test_a_blob_of_an_older_format_is_read_as_it_was() -> None:
     chunks = [list(chunk) for chunk in BLOB.chunks]
     first = [BLOB.language, text, chunks, b"".join(BLOB.hashes), BLOB.fallback, BLOB.previous]
     third = [*first, [list(symbol) for symbol in BLOB.symbols], BLOB.imports]
-    assert unpack_blob(pack(third)) == BLOB
-    assert unpack_blob(pack(first)) == BLOB._replace(symbols=[], imports=[])
+    assert fields(unpack_blob(pack(third))) == fields(BLOB)
+    assert fields(unpack_blob(pack(first))) == fields(BLOB) | {"symbols": [], "imports": []}
     for packed in (pack(first), pack(third)):
         assert blob_hashes(packed) == (BLOB.hashes, b"previous")
         assert blob_summary(packed) == (2, "timeout")
