@@ -2,7 +2,8 @@
 
 A copy is a folder named by the model's fingerprint, the precision and OpenVINO's version. It holds the converted
 network (``model.xml``, ``model.bin``), what OpenVINO compiled of it for this processor, and ``made.json``, checksums of
-the others: when one differs the copy is made again. Making one needs torch (``embed.prepare``, a process of its own).
+the others: when one differs the copy is made again. They are computed for files whose stat has changed since.
+Making a copy needs torch (``embed.prepare``, a process of its own).
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _TOKENS = {"bf16": 384, "fp32": 192}
 _HINTS = {"bf16": "bf16", "fp32": "f32"}
 MANIFEST = "made.json"
 _READ_BYTES = 1 << 20
+_MOST_COMPILED = 4
+"""Kept of what was compiled: OpenVINO makes another for another path of the copy, and for other options."""
 
 
 class OpenVinoBackend:
@@ -67,12 +70,12 @@ def copy_folder(spec: ModelSpec, precision: str, cache_dir: Path) -> Path:
 
 def whole(copy: Path) -> bool:
     """Whether all of a copy is there, undamaged."""
-    sums = _manifest(copy).get("files")
-    if not isinstance(sums, dict) or not {"model.xml", "model.bin"} <= sums.keys():
+    known = _manifest(copy).get("files")
+    if not isinstance(known, dict) or not {"model.xml", "model.bin"} <= known.keys():
         return False
     try:
-        return all(checksum(copy / name) == value for name, value in sums.items())
-    except OSError:
+        return all(_stat(copy / name) == stat or checksum(copy / name) == crc for name, (crc, *stat) in known.items())
+    except (OSError, TypeError, ValueError):
         return False
 
 
@@ -94,15 +97,20 @@ def compile_copy(copy: Path, precision: str, streams: int) -> Any:
 def write_manifest(copy: Path, parameters: int) -> None:
     """Write down what a copy holds now."""
     files = [path for path in copy.rglob("*") if path.is_file() and path.name != MANIFEST]
-    sums = {str(path.relative_to(copy)): checksum(path) for path in files}
+    sums = {str(path.relative_to(copy)): [checksum(path), *_stat(path)] for path in files}
     handle, temporary = tempfile.mkstemp(dir=copy.parent)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         json.dump({"parameters": parameters, "files": sums}, file)
     os.replace(temporary, copy / MANIFEST)
 
 
+def _stat(path: Path) -> list[int]:
+    info = path.stat()
+    return [info.st_size, info.st_mtime_ns, info.st_ino]
+
+
 def checksum(path: Path) -> int:
-    """CRC-32 of a file: against damage, at 4 GB/s."""
+    """CRC-32 of a file, against damage."""
     value = 0
     with open(path, "rb") as file:
         while data := file.read(_READ_BYTES):
@@ -113,10 +121,13 @@ def checksum(path: Path) -> int:
 def _seal(copy: Path) -> None:
     """Add what was compiled just now to the manifest. Best effort: without it the same is compiled again."""
     known = _manifest(copy)
-    blobs = {str(path.relative_to(copy)) for path in (copy / "compiled").glob("*")}
     with contextlib.suppress(OSError):
-        if not blobs <= known.get("files", {}).keys():
-            write_manifest(copy, int(known.get("parameters") or 0))
+        blobs = sorted((copy / "compiled").glob("*"), key=lambda path: path.stat().st_mtime_ns)
+        if {str(path.relative_to(copy)) for path in blobs} <= known.get("files", {}).keys():
+            return
+        for old in blobs[:-_MOST_COMPILED]:
+            old.unlink()
+        write_manifest(copy, int(known.get("parameters") or 0))
 
 
 def _manifest(copy: Path) -> dict[str, Any]:

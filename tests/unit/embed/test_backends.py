@@ -166,6 +166,11 @@ def test_a_converted_model_needs_no_torch_and_a_damaged_one_is_converted_again(
     assert run(folder, cache, "openvino") == "openvino []"
     assert list(prepare_steps(spec, cache, "openvino", "fp32")) == []  # nothing to wait for
     blob = str(next((copy / "compiled").iterdir()).relative_to(copy))
+    # Copied elsewhere and back: other stats, the same bytes.
+    for path in list(copy.rglob("*.*")):
+        shutil.copy(path, tmp_path / "moved")
+        (tmp_path / "moved").replace(path)
+    assert openvino_backend.whole(copy)
     for name, damage in (("model.bin", b"short"), ("made.json", b"{"), (blob, b"\0" * 4096), ("model.xml", None)):
         path = copy / name
         path.unlink()
@@ -175,6 +180,18 @@ def test_a_converted_model_needs_no_torch_and_a_damaged_one_is_converted_again(
         np.testing.assert_allclose(opened(folder, cache, "openvino").encode(TEXTS, "document"), expected, atol=1e-5)
         assert openvino_backend.whole(copy)
     assert [path.name for path in cache.iterdir() if path.name.startswith("openvino")] == [copy.name]
+
+
+def test_of_what_was_compiled_for_other_paths_the_last_few_are_kept(make_model: MakeModel, tmp_path: Path) -> None:
+    folder, cache = make_model(), tmp_path / "cache"
+    expected = opened(folder, cache, "openvino").encode(TEXTS, "document")
+    copy = openvino_backend.copy_folder(load_spec(folder, cache), "fp32", cache)
+    for at in range(6):
+        (tmp_path / f"seen as {at}").symlink_to(cache)
+        again = opened(folder, tmp_path / f"seen as {at}", "openvino").encode(TEXTS, "document")
+        np.testing.assert_allclose(again, expected, atol=1e-5)
+    assert len(list((copy / "compiled").iterdir())) == 4
+    assert openvino_backend.whole(copy)
 
 
 def run(folder: Path, cache: Path, name: str) -> str:
