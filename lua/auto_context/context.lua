@@ -67,7 +67,6 @@ local function filled(opts)
       asked.line, asked.column = api.nvim_win_get_cursor(0)[1], vim.fn.charcol('.')
     end
   end
-  asked.root = asked.root or repo.of_path(asked.path) or repo.of_buffer()
   asked.line = asked.line or (asked.range and asked.range[1]) or 1
   asked.budget = asked.budget or BUDGET
   return asked
@@ -79,7 +78,7 @@ local function selected(asked)
   if not (asked.range and asked.selection) then
     return nil
   end
-  local path = repo.below(asked.root, asked.path) or asked.path
+  local path = repo.below(asked.root --[[@as string]], asked.path) or asked.path
   return {
     path = path,
     start_line = asked.range[1],
@@ -111,6 +110,21 @@ local function head(reply, first, budget)
   reply.markdown = require('auto_context.markdown').text(reply.items)
 end
 
+---@param asked auto_context.ContextOpts with its root
+---@param callback fun(error?: auto_context.Error, reply?: auto_context.ContextReply)
+---@return fun() cancel
+local function send(asked, callback)
+  local first = selected(asked)
+  local params = { root = asked.root, path = asked.path, line = asked.line, column = asked.column }
+  params.budget = math.max(SMALLEST, asked.budget - (first and first.tokens or 0))
+  return rpc.request('context', params, function(error, reply)
+    if reply and first then
+      head(reply, first, asked.budget)
+    end
+    callback(error, reply)
+  end)
+end
+
 ---Ask. `callback` runs exactly once, on the main loop, unless it is cancelled.
 ---@param opts? auto_context.ContextOpts
 ---@param callback fun(error?: auto_context.Error, reply?: auto_context.ContextReply)
@@ -128,14 +142,15 @@ function M.request(opts, callback)
       live = false
     end
   end
-  local first = selected(asked)
-  local params = { root = asked.root, path = asked.path, line = asked.line, column = asked.column }
-  params.budget = math.max(SMALLEST, asked.budget - (first and first.tokens or 0))
-  return rpc.request('context', params, function(error, reply)
-    if reply and first then
-      head(reply, first, asked.budget)
-    end
-    callback(error, reply)
+  if asked.root then
+    return send(asked, callback)
+  end
+  local function at(root)
+    asked.root = root
+    return send(asked, callback)
+  end
+  return repo.find_of_path(asked.path, function(root)
+    return root and at(root) or repo.find(nil, at)
   end)
 end
 

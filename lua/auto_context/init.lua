@@ -2,6 +2,20 @@
 
 local M = {}
 
+---Fill in the root of the current buffer where none is named, then go on: in nearly every case before this returns.
+---@param params { root?: string }
+---@param go fun(): fun()?
+---@return fun() cancel
+local function with_root(params, go)
+  if params.root then
+    return go() or function() end
+  end
+  return require('auto_context.repo').find(nil, function(root)
+    params.root = root
+    return go()
+  end)
+end
+
 ---Store options; optional. See |auto_context-options|.
 ---@param opts? table
 function M.setup(opts)
@@ -21,8 +35,9 @@ end
 ---@return fun() cancel
 function M.search(query, opts, callback)
   local params = vim.tbl_extend('force', { wait_ms = 10000 }, opts or {}, { query = query })
-  params.root = params.root or require('auto_context.repo').of_buffer()
-  return require('auto_context.search').request(params, callback)
+  return with_root(params, function()
+    return require('auto_context.search').request(params, callback)
+  end)
 end
 
 ---Open the picker on code like the code under the cursor; what is typed then is an ordinary query.
@@ -39,8 +54,10 @@ end
 ---@param callback fun(error?: auto_context.Error, reply?: auto_context.Similar)
 ---@return fun() cancel
 function M.similar(opts, callback)
-  local params = vim.tbl_extend('keep', opts, { root = require('auto_context.repo').of_buffer() })
-  return require('auto_context.rpc').request('similar', params, callback)
+  local params = vim.tbl_extend('force', {}, opts)
+  return with_root(params, function()
+    return require('auto_context.rpc').request('similar', params, callback)
+  end)
 end
 
 ---What one needs to work at a place. Returns at once; `callback` runs on the main loop.
@@ -85,9 +102,11 @@ end
 ---@param opts? { root?: string, force?: boolean, confirmed?: boolean, shown?: boolean } shown: say how far it is
 ---@param callback? fun(error?: auto_context.Error, result?: { job: string })
 function M.index(opts, callback)
-  local root = opts and opts.root or require('auto_context.repo').of_buffer()
-  require('auto_context.schedule').tend(root)
-  require('auto_context.index').update(root, opts, callback)
+  local params = vim.tbl_extend('force', {}, opts or {})
+  with_root(params, function()
+    require('auto_context.schedule').tend(params.root)
+    require('auto_context.index').update(params.root, opts, callback)
+  end)
 end
 
 ---A file was written by something that is not a buffer: bring the index up to date with it, soon.

@@ -1,7 +1,8 @@
--- Which repository a buffer or a path belongs to, and which branch it is on. Looking for `.git` is a few stats;
--- everything that needs git itself is asynchronous and remembered.
+-- Which repository a buffer or a path belongs to, and which branch it is on. Everything that needs git itself is
+-- asynchronous and remembered.
 
 local log = require('auto_context.log')
+local roots = require('auto_context.roots')
 local task = require('auto_context.task')
 
 local M = {}
@@ -48,19 +49,48 @@ function M.inside(path, folder)
   return path == folder or vim.startswith(path, folder == '/' and '/' or folder .. '/')
 end
 
----@param path string
----@return string
-local function absolute(path)
-  return vim.fs.normalize(vim.fn.fnamemodify(path, ':p'))
+---@param path string as a person or a plugin may say it
+---@return string absolute, with slashes
+function M.absolute(path)
+  -- Not by `fnamemodify()`: that looks at the disk.
+  local from_root = vim.startswith(path, '/') or path:match('^%a:[/\\]') or vim.startswith(path, '~')
+  return vim.fs.normalize(from_root and path or vim.fs.joinpath(vim.fn.getcwd(), path))
+end
+
+---Call with what is looked for as soon as the disk has said it: in nearly every case before this returns.
+---@param folders string[]
+---@param decide fun(): string?
+---@param go fun(root?: string): fun()? on the main loop; what it returns cancels it
+---@return fun() cancel
+local function when_known(folders, decide, go)
+  local live, stop = true, nil
+  local function now()
+    if live then
+      stop = go(decide())
+    end
+  end
+  if roots.learn(folders, now) then
+    now()
+  end
+  return function()
+    live = false
+    if stop then
+      stop()
+    end
+  end
 end
 
 ---The root of a file: its repository, else a known folder around it. Nil when it belongs to neither.
 ---@param path string
----@return string? root
-function M.of_path(path)
-  path = absolute(path)
-  local git_root, used = vim.fs.root(path, '.git'), M.used(path)
-  return (used and (not git_root or #used > #git_root)) and used or git_root
+---@param go fun(root?: string): fun()? on the main loop, mostly before this returns; what it returns cancels it
+---@return fun() cancel
+function M.find_of_path(path, go)
+  path = M.absolute(path)
+  local folder = vim.fs.dirname(path)
+  return when_known({ folder }, function()
+    local git_root, used = roots.git_root(folder), M.used(path)
+    return (used and (not git_root or #used > #git_root)) and used or git_root
+  end, go)
 end
 
 ---The deepest root used in this session around a path; no file is looked at.
@@ -94,22 +124,38 @@ local function of_server(buffer, path)
   return best
 end
 
+---@param buffer? integer
+---@return string[] folders whose repositories decide
+---@return fun(): string root
+local function of_buffer(buffer)
+  buffer = buffer or vim.api.nvim_get_current_buf()
+  local cwd = vim.fs.normalize(vim.fn.getcwd())
+  local name = vim.api.nvim_buf_get_name(buffer)
+  local path = name ~= '' and vim.bo[buffer].buftype == '' and not name:match('^%w+://') and M.absolute(name) or nil
+  local folder = path and vim.fs.dirname(path)
+  return { folder or cwd, folder and cwd }, function()
+    local root = path and (roots.git_root(folder) or of_server(buffer, path))
+    return root or roots.git_root(cwd) or (cwd:gsub('(.)/$', '%1'))
+  end
+end
+
 ---The root a person means in a buffer: the file's repository; without git the folder of its language server; else the
----repository of the window's directory, else that directory.
+---repository of the window's directory, else that directory. On a disk that does not answer, as far as it is known.
 ---@param buffer? integer
 ---@return string root
 function M.of_buffer(buffer)
-  buffer = buffer or vim.api.nvim_get_current_buf()
-  local cwd = absolute(vim.fn.getcwd())
-  local name = vim.api.nvim_buf_get_name(buffer)
-  if name ~= '' and vim.bo[buffer].buftype == '' and not name:match('^%w+://') then
-    local path = absolute(name)
-    local root = vim.fs.root(path, '.git') or of_server(buffer, path)
-    if root then
-      return root
-    end
-  end
-  return vim.fs.root(cwd, '.git') or (cwd:gsub('(.)/$', '%1'))
+  local folders, decide = of_buffer(buffer)
+  roots.learn(folders)
+  return decide()
+end
+
+---The same, for whom a disk that is slow may answer later.
+---@param buffer? integer
+---@param go fun(root: string): fun()? on the main loop, mostly before this returns; what it returns cancels it
+---@return fun() cancel
+function M.find(buffer, go)
+  local folders, decide = of_buffer(buffer)
+  return when_known(folders, decide, go)
 end
 
 ---@param root string

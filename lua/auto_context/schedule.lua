@@ -171,22 +171,42 @@ function M.tend(root)
   end)
 end
 
----@return boolean whether any index exists on this machine, as far as a look at the data folder tells
-local function any_index()
-  return vim.uv.fs_stat(require('auto_context.folders').data()) ~= nil
+---@param path string
+---@param go fun() on the main loop, when it exists
+local function if_there(path, go)
+  vim.uv.fs_stat(
+    path,
+    vim.schedule_wrap(function(missing)
+      if not missing then
+        go()
+      end
+    end)
+  )
+end
+
+---@param go fun() on the main loop, when any index exists on this machine, as far as a look at the data folder tells
+local function if_any_index(go)
+  if_there(require('auto_context.folders').data(), go)
 end
 
 ---A file was written: bring the index up to date with it, soon. For callers that write files without a buffer, too.
 ---Does nothing for a repository without an index, and starts nothing on a machine without one.
 ---@param path string
 function M.handle_write(path)
-  local root = config.get().auto_update and repo.of_path(path)
-  if not root or repo.get(root).indexed == false or not any_index() then
+  if not config.get().auto_update then
     return
   end
-  M.tend(root)
-  tended[root].paths[vim.fs.normalize(vim.fn.fnamemodify(path, ':p'))] = true
-  tended[root].saves:call()
+  path = repo.absolute(path)
+  repo.find_of_path(path, function(root)
+    if not root or repo.get(root).indexed == false then
+      return
+    end
+    if_any_index(function()
+      M.tend(root)
+      tended[root].paths[path] = true
+      tended[root].saves:call()
+    end)
+  end)
 end
 
 ---@param event { buf: integer, match: string }
@@ -199,15 +219,17 @@ end
 ---What `auto_start` does, once Neovim is idle: look after the repository of the current directory, and bring its index
 ---up to date where it has one. None is made unasked.
 function M.start_early()
-  local root = repo.of_buffer()
-  if not vim.uv.fs_stat(vim.fs.joinpath(root, '.git')) or not any_index() then
-    return
-  end
-  M.tend(root)
-  index.is_indexed(root, function(indexed)
-    if indexed and config.get().auto_update and not repo.get(root).caught_up then
-      index.update(root)
-    end
+  repo.find(nil, function(root)
+    if_there(vim.fs.joinpath(root, '.git'), function()
+      if_any_index(function()
+        M.tend(root)
+        index.is_indexed(root, function(indexed)
+          if indexed and config.get().auto_update and not repo.get(root).caught_up then
+            index.update(root)
+          end
+        end)
+      end)
+    end)
   end)
 end
 

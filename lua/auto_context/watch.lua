@@ -45,11 +45,18 @@ function M.start(git_dir, on_head)
   local handles = { watch_folder(git_dir, vim.tbl_extend('error', { HEAD = 'head' }, repo.OPERATIONS), settled) }
   -- With reftable the file HEAD never changes.
   local tables = vim.fs.joinpath(git_dir, 'reftable')
-  if vim.uv.fs_stat(tables) then
-    handles[2] = watch_folder(tables, { ['tables.list'] = true }, settled)
-  end
+  local closed = false
+  vim.uv.fs_stat(
+    tables,
+    vim.schedule_wrap(function(missing)
+      if not missing and not closed then
+        table.insert(handles, watch_folder(tables, { ['tables.list'] = true }, settled))
+      end
+    end)
+  )
   return {
     close = function()
+      closed = true
       settled:close()
       for _, handle in ipairs(handles) do
         if not handle:is_closing() then

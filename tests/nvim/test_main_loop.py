@@ -18,13 +18,47 @@ import psutil
 import pytest
 
 from auto_context.service.client import ServiceClient
-from driving import WATCH_LOOP, clean_log, host_pid, index, open_picker, pane, rows, wait_closed
+from driving import WATCH_LOOP, clean_log, host_pid, index, open_picker, pane, rows, wait_closed, wait_for_row
 from harness import Child, StartNeovim
 from sharing import shared_sandbox
 from support import git, make_shop
 
 sandbox = shared_sandbox()
 
+SLOW_DISK = """
+    local folder, ms = ...
+    for _, name in ipairs({ 'fs_stat', 'fs_lstat', 'fs_access', 'fs_realpath', 'fs_scandir', 'fs_open' }) do
+      local look = vim.uv[name]
+      vim.uv[name] = function(path, ...)
+        local arguments, count = { ... }, select('#', ...)
+        if type(path) ~= 'string' or not vim.startswith(path, folder) then
+          return look(path, ...)
+        elseif type(arguments[count]) == 'function' then
+          local timer = vim.uv.new_timer()
+          return timer:start(ms, 0, function()
+            timer:close()
+            look(path, unpack(arguments, 1, count))
+          end)
+        end
+        local there = vim.uv.hrtime() + ms * 1e6
+        while vim.uv.hrtime() < there do end
+        return look(path, ...)
+      end
+    end
+    for _, name in ipairs({ 'isdirectory', 'filereadable', 'fnamemodify', 'glob', 'resolve', 'getftype' }) do
+      local look = vim.fn[name]
+      vim.fn[name] = function(path, modifiers, ...)
+        local looks = name ~= 'fnamemodify' or modifiers:find(':p', 1, true)
+        if looks and vim.startswith(path, folder) then
+          local there = vim.uv.hrtime() + ms * 1e6
+          while vim.uv.hrtime() < there do end
+        end
+        return look(path, modifiers, ...)
+      end
+    end
+"""
+"""Every look at a folder takes so long: who waits for it waits, who is called back is called back later. It stands for
+a slow disk, which nobody makes without rights that tests do not have."""
 LONGEST_MS = 16.0
 LONGEST_WAIT_MS = 100.0
 RUNS = 3
@@ -72,6 +106,24 @@ def slow_git(child: Child, repository: Path) -> None:
     git(repository, "checkout", "-qB", f"side-{child.pid}")
     child.command("doautocmd DirChanged")
     settled(child, 600)
+
+
+def slow_disk(child: Child, repository: Path) -> None:
+    """Every stat in the repository takes half a second: the picker, from a folder never seen, a save, a context."""
+    child.lua(SLOW_DISK, str(repository), 500)
+    open_picker(child)
+    typing(child)
+    wait_for_row(child, "src/uploads.py")
+    child.keys("<Esc>")
+    wait_closed(child)
+    save(child)
+    child.command("AutoContext context")
+    child.wait_for(lambda: child.lua("return vim.bo.filetype") == "auto-context-context", timeout_s=60)
+    child.keys("q")
+    child.command("doautocmd DirChanged")
+    child.lua("require('auto_context.schedule').tick()")
+    settled(child, 1000)
+    assert child.lua("return require('auto_context.repo').of_buffer()") == str(repository)
 
 
 def service_stopped(child: Child, repository: Path) -> None:
@@ -151,7 +203,7 @@ def fits(longest: tuple[float, float]) -> bool:
 
 
 @pytest.mark.parametrize(
-    "scene", [slow_git, service_stopped, host_stopped, folder_renamed, several_roots, context_shown]
+    "scene", [slow_git, slow_disk, service_stopped, host_stopped, folder_renamed, several_roots, context_shown]
 )
 def test_nothing_holds_up_the_main_loop(
     start_nvim: StartNeovim, repository: Path, tmp_path: Path, scene: Scene

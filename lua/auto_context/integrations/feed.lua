@@ -65,7 +65,7 @@ end
 function M.new(opts, patient)
   opts = opts or {}
   -- A person may have typed it, as Telescope's `cwd`: with a tilde, or relative.
-  local root = opts.root and vim.fs.normalize(vim.fn.fnamemodify(opts.root, ':p')) or repo.of_buffer()
+  local root = opts.root and repo.absolute(opts.root) or repo.of_buffer()
   schedule.tend(root)
   require('auto_context.picker.view').highlights()
   local place = { near = repo.file_of(root, vim.api.nvim_get_current_buf()), like = opts.like }

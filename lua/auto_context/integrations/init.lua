@@ -2,6 +2,7 @@
 
 local config = require('auto_context.config')
 local feeds = require('auto_context.integrations.feed')
+local repo = require('auto_context.repo')
 
 local M = {}
 
@@ -17,16 +18,28 @@ local pickers = {
 }
 local HINT = 'the built-in picker opens instead; see the option `picker`'
 
----@param opts? auto_context.OpenOpts
-function M.open(opts)
+---@param opts auto_context.OpenOpts
+local function open(opts)
   local picker = pickers[config.get().picker]
-  if opts and opts.resume then
+  if opts.resume then
     picker = pickers.builtin -- the others have ways of their own to resume
   end
   if picker.needs and not feeds.plugin(picker.needs, HINT) then
     picker = pickers.builtin
   end
   require(picker.adapter).open(opts)
+end
+
+---@param opts? auto_context.OpenOpts
+function M.open(opts)
+  opts = vim.tbl_extend('force', {}, opts or {})
+  if opts.root or opts.resume then
+    return open(opts)
+  end
+  repo.find(nil, function(root)
+    opts.root = root
+    open(opts)
+  end)
 end
 
 return M

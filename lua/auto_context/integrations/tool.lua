@@ -55,12 +55,6 @@ end
 ---@field buffer? integer whose repository is searched; default the current one
 ---@field budget? integer where the model says none
 
----@param buffer? integer
----@return string root
-local function root_of(buffer)
-  return require('auto_context.repo').of_buffer(buffer and vim.api.nvim_buf_is_valid(buffer) and buffer or nil)
-end
-
 ---Run it. `callback` runs exactly once, on the main loop, unless it is cancelled.
 ---@param input table what the model wrote
 ---@param place auto_context.ToolPlace
@@ -75,19 +69,22 @@ function M.run(input, place, callback)
     return function() end
   end
   local opts = {
-    root = root_of(place.buffer),
     path = text_of(input.path),
     language = text_of(input.language),
     limit = number_of(input.limit, 1, 50) or LIMIT,
   }
   local budget = number_of(input.budget, 100, 100000) or place.budget
-  return require('auto_context').search(query, opts, function(error, reply)
-    local answer = require('auto_context.integrations.answer')
-    if error then
-      callback(answer.fault(error), false)
-    else
-      callback(answer.hits(query, reply, budget), true)
-    end
+  local buffer = place.buffer and vim.api.nvim_buf_is_valid(place.buffer) and place.buffer or nil
+  return require('auto_context.repo').find(buffer, function(root)
+    opts.root = root
+    return require('auto_context').search(query, opts, function(error, reply)
+      local answer = require('auto_context.integrations.answer')
+      if error then
+        callback(answer.fault(error), false)
+      else
+        callback(answer.hits(query, reply, budget), true)
+      end
+    end)
   end)
 end
 

@@ -332,7 +332,8 @@ def file_hash(path: Path, cache_dir: Path | None) -> str:
     except OSError as error:
         raise AutoContextError("model_invalid", f"{path} cannot be read: {error.strerror}") from error
     if cache_dir is not None:
-        others = {other: value for other, value in known.items() if not other.startswith(f"{real}\0")}
+        files = {other: other.partition("\0")[0] for other in known}
+        others = {at: known[at] for at, file in files.items() if file != real and os.path.exists(file)}
         _remember(cache_dir, {**others, key: digest})
     return digest
 
