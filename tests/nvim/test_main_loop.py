@@ -278,7 +278,8 @@ def test_two_editors_on_one_repository_know_of_each_other(start_nvim: StartNeovi
         editors = [start_nvim(cwd=repository, files=("src/mail.py",), width=120) for _ in range(2)]
         for child in editors:
             child.lua(WATCH_LOOP)
-        know_of_each_other(*editors, f"quokka_parade_{'abc'[turn]}")
+        first, second = editors
+        know_of_each_other(first, second, f"quokka_parade_{'abc'[turn]}")
         longest = [(max(child.lua("return _G.work")), max(child.lua("return _G.gaps"))) for child in editors]
         if all(map(fits, longest)):
             break
