@@ -1,9 +1,8 @@
--- Which repository a buffer or a path belongs to, and which branch it is on. Everything that needs git itself is
--- asynchronous and remembered.
+-- Which repository a buffer or a path belongs to, and what is known of each that was used. Nothing here waits for a
+-- disk or for git.
 
-local log = require('auto_context.log')
+local head = require('auto_context.head')
 local roots = require('auto_context.roots')
-local task = require('auto_context.task')
 
 local M = {}
 
@@ -174,42 +173,6 @@ function M.file_of(root, buffer)
   return vim.bo[buffer].buftype == '' and M.below(root, vim.api.nvim_buf_get_name(buffer)) or nil
 end
 
----@param root string
----@param args string[]
----@param callback fun(output?: string) trimmed, nil when git failed
-local function git(root, args, callback)
-  -- An editor started by a git hook inherits variables that point every git command at that one repository.
-  local environment = vim.fn.environ()
-  for name in pairs(environment) do
-    if vim.startswith(name, 'GIT_') then
-      environment[name] = nil
-    end
-  end
-  local command = vim.list_extend({ 'git', '--no-optional-locks', '-C', root }, args)
-  local options = { text = true, env = task.as_environment(environment), clear_env = true }
-  local ok, problem = pcall(vim.system, command, options, function(result)
-    local output = result.code == 0 and vim.trim(result.stdout or '') or nil
-    vim.schedule(function()
-      callback(output)
-    end)
-  end)
-  if not ok then
-    log.write('info', 'git: ' .. tostring(problem))
-    vim.schedule(callback)
-  end
-end
-
----@param root string
----@param callback fun(branch?: string)
-local function read_branch(root, callback)
-  git(root, { 'symbolic-ref', '-q', '--short', 'HEAD' }, function(name)
-    if name and name ~= '' then
-      return callback(name)
-    end
-    git(root, { 'rev-parse', '--short', 'HEAD' }, callback)
-  end)
-end
-
 ---What git is in the middle of.
 ---@param git_dir? string
 ---@param callback fun(operation?: string) on the main loop
@@ -233,7 +196,7 @@ function M.operation(git_dir, callback)
   end)
 end
 
----Ask git for the branch again.
+---Look for the branch again.
 ---@param root string
 ---@param callback? fun(repo: auto_context.Repo, before?: string) before: the branch it was on, if that was known
 function M.refresh(root, callback)
@@ -246,12 +209,12 @@ function M.refresh(root, callback)
     end
   end
   if repo.git_dir then
-    return read_branch(root, done)
+    return head.branch(root, repo.git_dir, done)
   end
-  git(root, { 'rev-parse', '--absolute-git-dir' }, function(folder)
+  head.git_dir(root, function(folder)
     repo.git_dir = folder
     if folder then
-      read_branch(root, done)
+      head.branch(root, folder, done)
     else
       done(nil)
     end

@@ -46,17 +46,15 @@ end
 ---@param later? fun() called on the main loop when they are known, if they are not when this returns
 ---@return boolean known whether they are: as the disk is now, or else as it was seen last
 function M.learn(folders, later)
-  local left, late = #folders, false
+  local left, late, new = #folders, false, false
   local function one()
     left = left - 1
     if left == 0 and late and later then
       vim.schedule(later)
     end
   end
-  local new = vim.iter(folders):any(function(folder)
-    return seen[folder] == nil
-  end)
   for _, folder in ipairs(folders) do
+    new = new or seen[folder] == nil
     look(folder, one)
   end
   -- Only what libuv calls runs meanwhile: neither keys nor other plugins come in between.

@@ -124,10 +124,34 @@ def test_git_is_found_and_configured_as_in_the_persons_shell(start_nvim: StartNe
     own.parent.mkdir()
     own.write_text(f'#!/bin/sh\necho "$HOME" > {said}\nexec {shutil.which("git")} "$@"\n')
     own.chmod(0o755)
-    child = start_nvim(cwd=make_shop(tmp_path / "shop"), env={"PATH": f"{own.parent}{os.pathsep}{os.environ['PATH']}"})
-    child.lua("require('auto_context.repo').refresh(vim.fn.getcwd())")
-    child.wait_for(lambda: child.lua("return require('auto_context.repo').get(vim.fn.getcwd()).branch") == "main")
+    shop = make_shop(tmp_path / "shop")
+    child = start_nvim(cwd=shop, env={"PATH": f"{own.parent}{os.pathsep}{os.environ['PATH']}"})
+    assert branch_of(child, shop) == "main"
+    assert not said.exists()  # a file says it; to start a process holds up the editor
+    git(shop, "checkout", "-q", "--detach")
+    assert branch_of(child, shop) == git(shop, "rev-parse", "--short", "HEAD").strip()
     assert said.read_text().strip() == os.environ["HOME"]
+
+
+def branch_of(child: Child, root: Path) -> str | None:
+    """What the editor finds now."""
+    note = "function(now) _G.found = { now.branch or false } end"
+    child.lua(f"_G.found = nil; require('auto_context.repo').refresh(..., {note})", str(root))
+    [found] = child.wait_for(lambda: child.lua("return _G.found"))
+    return found or None
+
+
+def test_the_branch_is_found_wherever_git_keeps_it(child: Child, shop: Path, tmp_path: Path) -> None:
+    git(shop, "checkout", "-qb", "topic/deep")
+    assert branch_of(child, shop) == "topic/deep"
+    git(shop, "worktree", "add", "-q", "-b", "other", str(tmp_path / "other"))
+    assert branch_of(child, tmp_path / "other") == "other"
+    assert branch_of(child, shop / "src") == "topic/deep"
+    (tmp_path / "plain").mkdir()
+    assert branch_of(child, tmp_path / "plain") is None
+    (tmp_path / "unborn").mkdir()
+    git(tmp_path / "unborn", "init", "-q", "-b", "first")
+    assert branch_of(child, tmp_path / "unborn") == "first"
 
 
 def test_a_branch_switch_is_noticed_and_indexed(child: Child, shop: Path) -> None:

@@ -33,7 +33,7 @@ LAYERS = [
     {"environment", "icons"},
     {"host", "recipe"},
     {"rpc"},
-    {"roots"},
+    {"roots", "head"},
     {"repo"},
     {"buffers"},
     {"search"},

@@ -100,10 +100,10 @@ def settled(child: Child, ms: int) -> None:
 
 
 def slow_git(child: Child, repository: Path) -> None:
-    """Every git takes two seconds: saves, a branch that moves, another folder."""
+    """Every git takes two seconds: saves, a HEAD that only git can name, another folder."""
     child.lua("require('auto_context.schedule').tend(...)", str(repository))
     save(child)
-    git(repository, "checkout", "-qB", f"side-{child.pid}")
+    git(repository, "checkout", "-q", "--detach")
     child.command("doautocmd DirChanged")
     settled(child, 600)
 

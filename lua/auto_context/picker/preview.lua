@@ -86,8 +86,6 @@ end
 ---@param path string
 ---@param bytes integer
 local function highlight(buffer, path, bytes)
-  pcall(vim.treesitter.stop, buffer)
-  vim.bo[buffer].syntax = ''
   local filetype = bytes <= MAX_HIGHLIGHTED_BYTES and vim.filetype.match({ filename = path, buf = buffer }) or nil
   if not filetype then
     return
@@ -101,6 +99,15 @@ local function highlight(buffer, path, bytes)
       vim.cmd('syntax sync clear | syntax sync minlines=60 maxlines=200')
     end)
   end
+end
+
+---Asking would load it.
+---@param buffer integer
+local function stop_highlighting(buffer)
+  if package.loaded['vim.treesitter'] then
+    pcall(vim.treesitter.stop, buffer)
+  end
+  vim.bo[buffer].syntax = ''
 end
 
 ---@private
@@ -118,9 +125,16 @@ function Preview:_fill(path, lines, title)
   for _, line in ipairs(lines) do
     bytes = bytes + #line + 1
   end
+  stop_highlighting(self.pane.buf)
   api.nvim_buf_set_lines(self.pane.buf, 0, -1, true, lines)
-  highlight(self.pane.buf, path, bytes)
   self:_title(title)
+  -- In a turn of its own: a parser and its queries take milliseconds, and the next key may want another file.
+  local request = self.request
+  vim.defer_fn(function()
+    if request == self.request and self:_valid() then
+      highlight(self.pane.buf, path, bytes)
+    end
+  end, 0)
 end
 
 ---@private
