@@ -125,22 +125,31 @@ def branch_switch(client: ServiceClient, root: Path, name: str, rounds: int = 3)
                 file.write(f"\n# {branch.replace('-', '')}quokka\n")
         commit_all(root, branch)
         index(client, root)
-    answered, reconciled, embedded = [], [], 0
+    answered, reconciled, embedded, changed = [], [], 0, 0
     for turn in range(2 * rounds):
         branch = ("bench-one", "bench-two")[turn % 2]
         _git(root, "checkout", "-q", branch)
         began = time.perf_counter()
         _until_branch(client, root, branch)
         answered.append(time.perf_counter() - began)
-        report = index(client, root)
+        job = client.request("GET", "/status", params={"root": str(root)})["job"]
+        if job:
+            embedded += _embedded(follow(client, job["id"])["report"])
         reconciled.append(time.perf_counter() - began)
-        embedded += report["embedded_chunks"] + report["embedded_paths"]
+        after = index(client, root)
+        embedded += _embedded(after)
+        changed += after["changed"] + after["removed"]
     count = f"median of {len(answered)}, worst"
     return [
         Figure(f"{what}: answers", statistics.median(answered), "s", 1.0, note=f"{count} {max(answered):.2f} s"),
         Figure(f"{what}: reconciled", statistics.median(reconciled), "s", 1.0, note=f"{count} {max(reconciled):.2f} s"),
         Figure(f"{what}: embedded", embedded, "", 0),
+        Figure(f"{what}: found changed by another update", changed, "", 0),
     ]
+
+
+def _embedded(report: dict[str, Any]) -> int:
+    return int(report["embedded_chunks"] + report["embedded_paths"])
 
 
 def _until_branch(client: ServiceClient, root: Path, branch: str) -> None:

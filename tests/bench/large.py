@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import statistics
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import editor
@@ -21,6 +22,7 @@ from trees import GROWTH, LARGE, composed, source_bytes
 CHUNKS = {"100k chunks": 14_000, "500k chunks": 71_000}
 """Files of the composed tree that has about so many chunks."""
 _BARS = {"100k chunks": {"p50": 15.0, "p95": 30.0}, "500k chunks": {"p50": 45.0, "p95": 80.0}}
+_SMALL, _AGAIN = 3_000, 4
 PARTS = ("growth", *CHUNKS)
 
 
@@ -50,11 +52,13 @@ def growth() -> list[Figure]:
             with Memory(running.client) as memory:
                 taken = until_searchable(running.client, root)
             bar = 120.0 if count == LARGE else None
-            note = f"{size:.1f} MB; {taken.how}"
-            figures.append(Figure(f"{name}: first index to searchable", taken.seconds, "s", bar, note=note))
-            per_mb[count] = taken.seconds / size
+            again = [until_searchable(running.client, copy).seconds for copy in _copies(root, count)]
+            seconds = statistics.median([taken.seconds, *again])
+            note = f"{size:.1f} MB; {taken.how}" + (f"; median of {len(again) + 1}" if again else "")
+            figures.append(Figure(f"{name}: first index to searchable", seconds, "s", bar, note=note))
+            per_mb[count] = seconds / size
             if count == LARGE:
-                figures += memory_figures(memory, f"{name}, first index to searchable")
+                figures += memory_figures(memory.peak, f"{name}, first index to searchable")
             client = filled(running, root)
             at_size = indexing.saves(client, root, name, 300 if count == LARGE else None)
             saved[count] = next(item.value or 0.0 for item in at_size if item.name.endswith("p95"))
@@ -64,6 +68,12 @@ def growth() -> list[Figure]:
                 figures += indexing.branch_switch(client, root, name)
             client.stop()
     return [*figures, *flatness(per_mb, saved)]
+
+
+def _copies(root: Path, count: int) -> Iterator[Path]:
+    """Of a small tree some more, each indexed by itself: a second of something else would be most of its time."""
+    for at in range(_AGAIN if count <= _SMALL else 0):
+        yield Path(shutil.copytree(root, root.with_name(f"copy{at}")))
 
 
 def flatness(per_mb: dict[int, float], saved: dict[int, float]) -> list[Figure]:
@@ -106,7 +116,7 @@ def store_of(name: str) -> list[Figure]:
             if small:
                 figures += editor.key_to_rows(root, name, 50)
                 figures += searching.fresh_worker(client, root, name)
-        figures += memory_figures(memory, name) if small else memory_figures(memory, name)[2:]
+        figures += memory_figures(memory.peak, name) if small else memory_figures(memory.peak, name)[2:]
         client.stop()
         figures += on_disk(status, root, name)
         figures += searching.opening(paths.data_dir(), root, name, 400 if small else None)

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from auto_context.engine.blobs import Blobs
-from auto_context.engine.tier import Document, Tier
+from auto_context.engine.tier import Document, Marks, Tier
 from auto_context.engine.views import View, Worktree, known_tops, purge_paths, read_entries, write_entries
 from auto_context.errors import AutoContextError
 from auto_context.paths import private_dir
@@ -68,6 +68,8 @@ class Repository:
         self._worktrees: dict[str, Worktree] = {}
         self.blobs = {key[1:] for key in self.sidecar.keys(b"b")}
         self.lexed = set(self._read_lexed())
+        self._known_lexed = Marks()
+        """Documents in memory that are known to be among them."""
         self._doubtful = {document for _, ids in self.sidecar.scan(b"t") for document in _ids(ids)}
         self.blob = Blobs(self.sidecar)
         self.secrets = ""
@@ -106,7 +108,7 @@ class Repository:
             self.sidecar.meta["lexical"] = self.lexical.generation
             self.sidecar.save_meta()
         with self.lock:
-            self.lexed.clear()
+            self._forget_lexed(set(self.lexed))
 
     # Views and documents
 
@@ -289,17 +291,25 @@ class Repository:
                 self._take_notes(mine)
                 self.sidecar.set(b"t" + ids[:8], ids)
             with self.lock:
-                self.lexed -= mine
+                self._forget_lexed(mine)
                 self._doubtful |= mine
         return bool(mine)
+
+    def _forget_lexed(self, documents: Collection[int]) -> None:
+        self.lexed.difference_update(documents)
+        self._known_lexed = Marks()
 
     def unlexed(self, view: View, paths: Iterable[str] | None = None) -> list[Document]:
         """Documents of a view, or of some of its paths, that the lexical index lacks."""
         with self.lock:
-            numbers = view.documents
-            wanted = numbers.values() if paths is None else [numbers[path] for path in paths if path in numbers]
-            documents = (self.documents[number] for number in wanted)
-            return [document for document in documents if document.id not in self.lexed]
+            if paths is not None:
+                wanted = [view.documents[path] for path in paths if path in view.documents]
+            else:
+                mask = view.mask()
+                wanted = np.flatnonzero(mask & ~self._known_lexed.up_to(len(mask))).tolist()
+            lexed = [number for number in wanted if self.documents[number].id in self.lexed]
+            self._known_lexed.set(lexed)
+            return [self.documents[number] for number in wanted if self.documents[number].id not in self.lexed]
 
     def add_words(self, words: Sequence[tuple[Document, str, list[tuple[str, str, str]]]]) -> Future[None]:
         """Put documents into the lexical index, then note that they are there, one call after the other in a thread.
@@ -406,7 +416,7 @@ class Repository:
         gone = set(documents) | self.strays
         ids = b"".join(document.to_bytes(8, "big") for document in gone)
         with self.lock:
-            self.lexed -= gone
+            self._forget_lexed(gone)
             self._doubtful |= gone
         with self.sidecar.transaction():
             self.sidecar.set(b"t" + ids[:8], ids)
@@ -454,6 +464,7 @@ class Repository:
                 del self._numbers[path, key]
                 self._by_id.pop(document, None)
             self._resting.append((now, numbers))
+            self._known_lexed.unset(unseen)
             return sum(tier.drop(unseen) for tier in self.tiers)
 
     def _read_lexed(self) -> Iterator[int]:

@@ -401,8 +401,7 @@ class Update:
     def _finish(self) -> UpdateReport:
         worktree, view, failure = self.worktree, self.worktree.view, self._failure
         with self.repository.lock:
-            files = sum(1 for entry in view.entries.values() if entry.key)
-            chunks = view.chunks
+            files, chunks = view.tally.files, view.chunks
             pending = chunks - self.repository.vector_count(view, self.repository.vector)
         if failure is not None and failure.code != "worker_down":
             raise failure
@@ -478,20 +477,15 @@ class Update:
 
 def count_reasons(worktree: views.Worktree) -> tuple[dict[str, int], dict[str, int]]:
     """Files of a worktree not indexed by content, and files cut by line windows, both by reason."""
-    skipped = Counter(worktree.skipped)
-    fallbacks: Counter[str] = Counter()
-    for entry in list(worktree.view.entries.values()):
-        if not entry.key:
-            skipped[entry.reason] += 1
-        elif entry.reason:
-            fallbacks[entry.reason] += 1
-    return dict(skipped), dict(fallbacks)
+    tally = worktree.view.tally
+    skipped = Counter(worktree.skipped) + tally.left_out
+    return dict(skipped), dict(+tally.fallbacks)
 
 
 def count_redacted(worktree: views.Worktree) -> dict[str, int]:
     """``secrets`` for which a marker stands, and the ``files`` they are in; empty when there are none."""
-    counts = [entry.redacted for entry in list(worktree.view.entries.values()) if entry.redacted]
-    return {"files": len(counts), "secrets": sum(counts)} if counts else {}
+    tally = worktree.view.tally
+    return {"files": tally.redacted, "secrets": tally.secrets} if tally.redacted else {}
 
 
 def _rules(selection: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ import hashlib
 import struct
 import time
 import zlib
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,18 +33,63 @@ _MOST_CHANGES = 200
 _MOST_AFTER_UPDATE = 20
 
 
+class Tally:
+    """What entries add up to, kept while single ones come and go: a save must not count a whole repository."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.files = self.chunks = self.redacted = self.secrets = 0
+        self.left_out: Counter[str] = Counter()
+        """Files without content, by reason."""
+        self.fallbacks: Counter[str] = Counter()
+        """Files cut by line windows, by reason."""
+        for entry in entries:
+            self.count(entry, 1)
+
+    def count(self, entry: Entry, by: int) -> None:
+        """Take an entry in (1) or out (-1)."""
+        if entry.key:
+            self.files += by
+            self.chunks += by * entry.chunks
+            if entry.reason:
+                self.fallbacks[entry.reason] += by
+        else:
+            self.left_out[entry.reason] += by
+        if entry.redacted:
+            self.redacted += by
+            self.secrets += by * entry.redacted
+
+
 @dataclass(slots=True)
 class View:
     """The entries of one ref of one worktree, and the numbers of their documents in memory."""
 
     entries: dict[str, Entry]
+    """Changed by ``update`` and ``replace`` only."""
     documents: dict[str, int] = field(default_factory=dict)
     names: Names | None = None
     """Of all its files, once they were asked for, but for the paths in ``touched``."""
     touched: set[str] = field(default_factory=set)
     described_at: str = ""
     """The commit of which the names of files without content speak."""
+    tally: Tally = field(init=False)
     _derived: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.tally = Tally(self.entries.values())
+
+    def replace(self, entries: dict[str, Entry]) -> None:
+        """Hold other entries."""
+        self.entries, self.tally = entries, Tally(entries.values())
+
+    def update(self, put: dict[str, Entry], removed: Iterable[str]) -> None:
+        """Put some entries in and take others out."""
+        gone = [self.entries.pop(path) for path in removed if path in self.entries]
+        replaced = [self.entries[path] for path in put if path in self.entries]
+        for entry in (*gone, *replaced):
+            self.tally.count(entry, -1)
+        for entry in put.values():
+            self.tally.count(entry, 1)
+        self.entries.update(put)
 
     def changed(self) -> None:
         """Forget what was derived from the entries."""
@@ -76,8 +122,7 @@ class View:
     @property
     def chunks(self) -> int:
         """How many chunks its files have."""
-        # A copy, which no other thread can change while it is counted.
-        return self.derived("chunks", None, lambda: sum(entry.chunks for entry in list(self.entries.values())))
+        return self.tally.chunks
 
 
 @dataclass(slots=True)
@@ -140,7 +185,7 @@ class Worktree:
         while len(self.refs) > REMEMBERED_REFS:
             self.used.pop(self.refs[0], None)
             _forget(sidecar, self.id, self.refs.pop(0))
-        self.view.entries = entries
+        self.view.replace(entries)
         self.save(sidecar)
 
     def forget(self, sidecar: Sidecar, ref: str) -> None:
@@ -183,9 +228,7 @@ class Worktree:
 
     def apply(self, put: dict[str, Entry], removed: list[str]) -> None:
         """Make written changes in memory."""
-        self.view.entries.update(put)
-        for path in removed:
-            self.view.entries.pop(path, None)
+        self.view.update(put, removed)
 
     def change(self, sidecar: Sidecar, put: dict[str, Entry], gone: Iterable[str]) -> None:
         """Both."""

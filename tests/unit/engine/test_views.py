@@ -70,3 +70,31 @@ def test_the_mask_follows_the_documents() -> None:
     view.changed()
     assert view.mask().tolist() == [True]
     assert views.View({}).mask().tolist() == []
+
+
+def test_what_entries_add_up_to_follows_every_change(sidecar: Sidecar, worktree: Worktree) -> None:
+    left_out = Entry(b"", 10, 5, 7, "", 0, "large")
+    windows = entry(5)._replace(reason="timeout", redacted=3)
+    worktree.change(sidecar, {"a.py": left_out, "w.py": windows, "c.py": entry(3)}, ["absent.py"])
+    tally = worktree.view.tally
+    assert (tally.files, tally.chunks, tally.redacted, tally.secrets) == (3, 6, 1, 3)
+    assert (tally.left_out, tally.fallbacks) == ({"large": 1}, {"timeout": 1})
+    worktree.change(sidecar, {"a.py": entry(9), "w.py": entry(5)._replace(chunks=7)}, ["c.py"])
+    assert vars(tally) == vars(views.Tally(reload(sidecar).view.entries.values())) | {
+        "left_out": {"large": 0}, "fallbacks": {"timeout": 0},
+    }  # fmt: skip
+    assert (tally.files, worktree.view.chunks) == (3, 11)
+    worktree.switch(sidecar, "side", {"s.py": entry(1)})
+    assert (worktree.view.tally.files, worktree.view.chunks) == (1, 2)
+
+
+def test_many_changes_become_one_record_when_they_are_folded(sidecar: Sidecar, worktree: Worktree) -> None:
+    for number in range(30):
+        worktree.change(sidecar, {f"{number}.py": entry(number)}, [])
+    worktree.fold(sidecar)
+    assert sidecar.keys(b"d") == []
+    assert reload(sidecar).view.entries == worktree.view.entries
+    worktree.change(sidecar, {}, ["3.py"])
+    worktree.fold(sidecar)
+    assert len(sidecar.keys(b"d")) == 1
+    assert reload(sidecar).view.entries == worktree.view.entries
