@@ -81,23 +81,50 @@ local function split(text)
   return lines
 end
 
----Highlight without setting 'filetype', which would start plugins and language servers on a preview.
+---Highlight without setting 'filetype', which would start plugins and language servers on a preview. Each step has a
+---turn of the loop to itself: the first time Neovim loads a module for it, or compiles a query.
 ---@param buffer integer
 ---@param path string
 ---@param bytes integer
-local function highlight(buffer, path, bytes)
-  local filetype = bytes <= MAX_HIGHLIGHTED_BYTES and vim.filetype.match({ filename = path, buf = buffer }) or nil
-  if not filetype then
-    return
+---@param live fun(): boolean whether the buffer still shows that file
+local function highlight(buffer, path, bytes, live)
+  local filetype, language
+  local function compile(name)
+    return function()
+      if language then
+        pcall(vim.treesitter.query.get, language, name)
+      end
+    end
   end
-  local parses = bytes <= MAX_PARSED_BYTES or vim.fn.has('nvim-0.11') == 1
-  local language = parses and vim.treesitter.language.get_lang(filetype)
-  if not (language and pcall(vim.treesitter.start, buffer, language)) then
-    vim.bo[buffer].syntax = filetype
-    -- Some syntax files look at everything above what is drawn.
-    api.nvim_buf_call(buffer, function()
-      vim.cmd('syntax sync clear | syntax sync minlines=60 maxlines=200')
-    end)
+  local steps = {
+    function()
+      filetype = vim.filetype.match({ filename = path, buf = buffer })
+    end,
+    function()
+      local parses = bytes <= MAX_PARSED_BYTES or vim.fn.has('nvim-0.11') == 1
+      language = filetype and parses and vim.treesitter.language.get_lang(filetype)
+      language = language and pcall(vim.treesitter.language.add, language) and language
+    end,
+    compile('highlights'),
+    compile('injections'),
+    function()
+      if filetype and not (language and pcall(vim.treesitter.start, buffer, language)) then
+        vim.bo[buffer].syntax = filetype
+        -- Some syntax files look at everything above what is drawn.
+        api.nvim_buf_call(buffer, function()
+          vim.cmd('syntax sync clear | syntax sync minlines=60 maxlines=200')
+        end)
+      end
+    end,
+  }
+  local function go_on()
+    if #steps > 0 and live() then
+      table.remove(steps, 1)()
+      vim.defer_fn(go_on, 0)
+    end
+  end
+  if bytes <= MAX_HIGHLIGHTED_BYTES then
+    vim.defer_fn(go_on, 0)
   end
 end
 
@@ -128,13 +155,10 @@ function Preview:_fill(path, lines, title)
   stop_highlighting(self.pane.buf)
   api.nvim_buf_set_lines(self.pane.buf, 0, -1, true, lines)
   self:_title(title)
-  -- In a turn of its own: a parser and its queries take milliseconds, and the next key may want another file.
   local request = self.request
-  vim.defer_fn(function()
-    if request == self.request and self:_valid() then
-      highlight(self.pane.buf, path, bytes)
-    end
-  end, 0)
+  highlight(self.pane.buf, path, bytes, function()
+    return request == self.request and self:_valid()
+  end)
 end
 
 ---@private
