@@ -35,7 +35,7 @@ def run(repository: Path) -> list[Figure]:
         status = client.request("GET", "/status", params={"root": str(root)})["repository"]
         client.stop()
         # Before anything is changed: later the store holds other versions of files too, for which there is no source.
-        figures += steps([lambda: on_disk({**status, "store_bytes": folder_bytes(status["store"])}, root, name)])
+        figures += steps([lambda: on_disk(status, root, name)])
         client.request("GET", "/version")
         with Memory(client) as later:
             figures += steps(
@@ -96,15 +96,19 @@ def memory_figures(peak: dict[str, float], name: str) -> list[Figure]:
     ]
 
 
-def folder_bytes(folder: str) -> int:
-    """The size of a store that nobody has open."""
-    return sum(item.stat().st_size for item in Path(folder).rglob("*") if item.is_file())
+def bytes_closed(store: Path) -> int:
+    """The size of a store once whoever had it open has closed it: SQLite's log is no part of it any more."""
+    limit = time.monotonic() + 10
+    while any(store.rglob("*-wal")) and time.monotonic() < limit:
+        time.sleep(0.05)
+    return sum(item.stat().st_size for item in store.rglob("*") if item.is_file())
 
 
 def on_disk(status: dict[str, Any], root: Path, name: str) -> list[Figure]:
-    """Bytes of the store against its chunks and its source. No service may have the store open."""
+    """Bytes of the store against its chunks and its source. The service that had the store open was told to stop."""
     chunks = max(1, int(status["vectors"]))
     store = Path(status["store"])
+    ratio = bytes_closed(store) / source_bytes(root)
     transformer = synthetic.vector_bytes(store, synthetic.TRANSFORMER) / 1e3 / chunks
     static = synthetic.vector_bytes(store, synthetic.STATIC) / 1e3 / chunks
     note = "vectors of contents and paths, of every version and branch kept"
@@ -113,7 +117,6 @@ def on_disk(status: dict[str, Any], root: Path, name: str) -> list[Figure]:
         figures.append(Figure(f"{name}: static vectors on disk, per chunk", static, "kB", 0.5, note=note))
     else:
         figures.append(Figure(f"{name}: static vectors on disk, per chunk", None, note="this version has none"))
-    ratio = status["store_bytes"] / source_bytes(root)
     return [*figures, Figure(f"{name}: whole store / source", ratio, "x", 2.5)]
 
 
