@@ -64,7 +64,7 @@ def check_whole(engine: Engine, root: Path) -> None:
     worktree = repository.worktree(str(root))
     keys = {entry.key for entry in worktree.view.entries.values() if entry.key}
     assert keys <= repository.blobs
-    assert repository.unlexed(worktree.view) == []
+    assert repository.lexed.missing(worktree.view) == []
     engine.search(SearchRequest("x", str(root)))
     for tier in repository.tiers:
         tier.load(worktree.view)
@@ -85,7 +85,7 @@ def check_clean(repository: Repository, live: set[tuple[str, bytes]]) -> None:
         assert tier.bodies == keys
         assert {path.encode() for path in tier.paths} == names
     found = repository.lexical.search(["barometer", "almanac", "def", "the"], "", 1000)
-    assert {document for document, _, _ in found} <= repository.lexed
+    assert {document for document, _, _ in found} <= repository.lexed.ids
 
 
 def pairs(repository: Repository, root: Path) -> set[tuple[str, bytes]]:

@@ -221,7 +221,7 @@ def test_an_ignored_file_leaves_no_byte_in_any_view_or_version(engine: Engine, p
     assert report.removed == 0
     assert not [hit for hit in hits(engine, project) if hit.path == "deploy.py"]
     assert hits(engine, project, "RetryPolicy")[0].path == "src/uploads.py"
-    assert store_of(engine, project).unlexed(store_of(engine, project).worktree(str(project)).view) == []
+    assert store_of(engine, project).lexed.missing(store_of(engine, project).worktree(str(project)).view) == []
     assert_gone(engine, project, old, ["zanzibar", "quokka", "kiwi", "takahe"])
 
 

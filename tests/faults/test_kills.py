@@ -62,7 +62,7 @@ def content_of(data: Path, root: Path) -> dict[str, Any]:
         "entries": {path: (entry.key, entry.chunks, entry.reason) for path, entry in view.entries.items()},
         "vectors": repository.vector.body_vectors(keys),
         "static": repository.static.body_vectors(keys),
-        "unlexed": repository.unlexed(view),
+        "unlexed": repository.lexed.missing(view),
     }
     repository.close()
     return content

@@ -278,7 +278,7 @@ class Engine:
         reply = search.run(branch)
         if search.other_model:
             self._query_vectors.forget()
-        wordless = repository.lexical.damaged or (worktree.view.chunks > 0 and not repository.lexed)
+        wordless = repository.lexical.damaged or (worktree.view.chunks > 0 and not repository.lexed.ids)
         self._refresh_behind(resolved, worktree.updated_at, at_once=search.other_model or wordless)
         return reply
 

@@ -238,7 +238,7 @@ class Collection:
         """Everything stored that is not in use, by kind and id."""
         repository, live, sidecar = self._repository, self._live, self._repository.sidecar
         with repository.lock:
-            contents, documents = set(repository.blobs), set(repository.lexed)
+            contents, documents = set(repository.blobs), set(repository.lexed.ids)
         yield from (b"b" + key for key in contents - live.contents)
         yield from map(_document, documents - live.documents)
         paths = {key[9:] for key in sidecar.keys(b"p")}
@@ -275,12 +275,12 @@ class Collection:
             with self._step():
                 things = [thing for thing in batch if not self._live.has(thing)]
                 if things:
-                    repository.remove_words([int.from_bytes(thing[1:], "big") for thing in things])
+                    repository.lexed.remove([int.from_bytes(thing[1:], "big") for thing in things])
                     repository.sidecar.delete_many([b"g" + thing for thing in things])
             yield
-        if repository.strays:
+        if repository.lexed.strays:
             with self._step():
-                repository.remove_words(())
+                repository.lexed.remove(())
 
     def _remove_batch(self, batch: Sequence[bytes], models: set[bytes]) -> Iterator[None]:
         """Contents and paths with their vectors of every model, in one transaction."""

@@ -86,7 +86,7 @@ def purge(
     for _ in Collection(repository, identity, rules, now, PATIENCE_S, dry_run=False).run():
         check()
     with repository.alone(PATIENCE_S):
-        anew = repository.renew_words(worktree.view)
+        anew = repository.lexed.renew(worktree.view)
     if anew:
         index_anew()
     repository.blob.clear()

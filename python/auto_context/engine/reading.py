@@ -181,7 +181,7 @@ class Reading:
     def _add_words(self, words: Sequence[Words]) -> None:
         """One commit of words goes on beside the reading. An update that is cancelled leaves it to end behind."""
         self._await_words()
-        self._adding = self._repository.add_words(words)
+        self._adding = self._repository.lexed.add(words)
 
     def _await_words(self) -> None:
         if self._adding is not None:
@@ -243,7 +243,7 @@ class Reading:
         """
         repository, view = self._repository, self._worktree.view
         with repository.lock:
-            waiting = {document.id: document for document in repository.unlexed(view, paths)}
+            waiting = {document.id: document for document in repository.lexed.missing(view, paths)}
             if repository.static.model:
                 lacking = (repository.documents[number] for number in repository.static.waiting(view))
                 wanted = None if paths is None else set(paths)

@@ -10,20 +10,19 @@ import json
 import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from auto_context.engine.blobs import Blobs
-from auto_context.engine.tier import Document, Marks, Tier
+from auto_context.engine.lexed import Lexed
+from auto_context.engine.tier import Document, Tier
 from auto_context.engine.views import View, Worktree, known_tops, purge_paths, read_entries, write_entries
 from auto_context.errors import AutoContextError
 from auto_context.paths import private_dir
 from auto_context.source import REDACTION
-from auto_context.store.lexical import LexicalChunk, LexicalIndex, split_id
+from auto_context.store.lexical import LexicalIndex, split_id
 from auto_context.store.records import Blob, Entry, blob_summary, document_id
 from auto_context.store.sidecar import Sidecar
 
@@ -50,7 +49,6 @@ class Repository:
         self.folder = private_dir(folder)
         self.lock = threading.RLock()
         self._writing = threading.Lock()
-        self._lexing = ThreadPoolExecutor(1, "auto-context-words")
         self.full_update, self.save_update = threading.Lock(), threading.Lock()
         self.sidecar = Sidecar(folder / "sidecar")
         self.lexical = LexicalIndex(folder / "lexical", str(self.sidecar.meta.get("lexical", "")))
@@ -67,15 +65,10 @@ class Repository:
         self.vector = Tier("vector", self.sidecar, self.lock, self.documents)
         self._worktrees: dict[str, Worktree] = {}
         self.blobs = {key[1:] for key in self.sidecar.keys(b"b")}
-        self.lexed = set(self._read_lexed())
-        self._known_lexed = Marks()
-        """Documents in memory that are known to be among them."""
-        self._doubtful = {document for _, ids in self.sidecar.scan(b"t") for document in _ids(ids)}
+        self.lexed = Lexed(self.lexical, self.sidecar, self.lock, self.documents)
         self.blob = Blobs(self.sidecar)
         self.secrets = ""
         """What becomes of secrets, as in the settings, once ``treat_secrets`` said it."""
-        if self.lexical.rebuilt:
-            self._requeue_lexical()
 
     def shed(self) -> bool:
         """Let go of what can be made again. Returns whether no update is under way."""
@@ -87,28 +80,9 @@ class Repository:
 
     def close(self) -> None:
         """Close files and connections. What was committed stays."""
-        self._lexing.shutdown()
+        self.lexed.close()
         self.lexical.close()
         self.sidecar.close()
-
-    def mend(self) -> None:
-        """Begin the lexical index again when it was found damaged; the update that calls this fills it."""
-        if self.lexical.damaged:
-            self._lexing.submit(self._begin_lexical_again).result()
-
-    def _begin_lexical_again(self) -> None:
-        self.lexical.reset()
-        self._requeue_lexical()
-
-    def _requeue_lexical(self) -> None:
-        """The lexical index is empty: everything it held waits for it again."""
-        with self.sidecar.transaction():
-            for key in self.sidecar.keys(b"x"):
-                self.sidecar.delete(key)
-            self.sidecar.meta["lexical"] = self.lexical.generation
-            self.sidecar.save_meta()
-        with self.lock:
-            self._forget_lexed(set(self.lexed))
 
     # Views and documents
 
@@ -270,74 +244,6 @@ class Repository:
             self.sidecar.meta["purge"] = owed
             self.sidecar.save_meta()
 
-    def renew_words(self, view: View) -> bool:
-        """Where words of removed documents are left beside those of others, have the others indexed anew.
-
-        Those of the view stay found until ``Reading.derive`` replaces them, the others wait for their view to be
-        updated. Call ``alone``.
-
-        Returns:
-            Whether there are any of the view.
-        """
-        beside = self.lexical.beside_removed()
-        with self.lock:
-            mine = {self.documents[number].id for number in view.documents.values()} & beside
-        if beside - mine:
-            self.remove_words(beside - mine)
-        # No longer noted as there, but as maybe there: they are found all the same, and derived again.
-        ids = b"".join(document.to_bytes(8, "big") for document in mine)
-        if mine:
-            with self.sidecar.transaction():
-                self._take_notes(mine)
-                self.sidecar.set(b"t" + ids[:8], ids)
-            with self.lock:
-                self._forget_lexed(mine)
-                self._doubtful |= mine
-        return bool(mine)
-
-    def _forget_lexed(self, documents: Collection[int]) -> None:
-        self.lexed.difference_update(documents)
-        self._known_lexed = Marks()
-
-    def unlexed(self, view: View, paths: Iterable[str] | None = None) -> list[Document]:
-        """Documents of a view, or of some of its paths, that the lexical index lacks."""
-        with self.lock:
-            if paths is not None:
-                wanted = [view.documents[path] for path in paths if path in view.documents]
-            else:
-                mask = view.mask()
-                wanted = np.flatnonzero(mask & ~self._known_lexed.up_to(len(mask))).tolist()
-            lexed = [number for number in wanted if self.documents[number].id in self.lexed]
-            self._known_lexed.set(lexed)
-            return [self.documents[number] for number in wanted if self.documents[number].id not in self.lexed]
-
-    def add_words(self, words: Sequence[tuple[Document, str, list[tuple[str, str, str]]]]) -> Future[None]:
-        """Put documents into the lexical index, then note that they are there, one call after the other in a thread.
-
-        A crash between repeats the first; those that may be there already are known by a note made before.
-
-        Args:
-            words: document, words of its path, and (body, symbol, names) of every chunk.
-        """
-        return self._lexing.submit(self._add_words, words)
-
-    def _add_words(self, words: Sequence[tuple[Document, str, list[tuple[str, str, str]]]]) -> None:
-        fresh = [item for item in words if item[0].id not in self.lexed]
-        if not fresh:
-            return
-        ids = b"".join(document.id.to_bytes(8, "big") for document, _, _ in fresh)
-        self.sidecar.set(b"t" + ids[:8], ids)
-        self.lexical.add(
-            ((document.id, path, [LexicalChunk(*chunk) for chunk in chunks]) for document, path, chunks in fresh),
-            self._doubtful,
-        )
-        with self.sidecar.transaction():
-            self.sidecar.set(b"x" + ids[:8], ids)
-            self.sidecar.delete(b"t" + ids[:8])
-        with self.lock:
-            self.lexed.update(document.id for document, _, _ in fresh)
-            self._doubtful -= {document.id for document, _, _ in fresh}
-
     # What falls out of use (engine.garbage decides)
 
     @contextmanager
@@ -353,20 +259,14 @@ class Repository:
             if not self.save_update.acquire(timeout=patience_s):
                 raise BusyError
             try:
-                self._words_settled(patience_s)
+                if not self.lexed.settled(patience_s):
+                    raise BusyError
                 with self._writing:
                     yield
             finally:
                 self.save_update.release()
         finally:
             self.full_update.release()
-
-    def _words_settled(self, patience_s: float) -> None:
-        """Wait for a commit of words that a cancelled update left behind."""
-        try:
-            self._lexing.submit(int).result(patience_s or 0.01)
-        except FutureTimeout as error:
-            raise BusyError from error
 
     def worktrees(self) -> list[Worktree]:
         """Every worktree there is a record of. Those nobody asked for yet have no view."""
@@ -405,38 +305,6 @@ class Repository:
                 tier.forget(keys, paths)
         self.sidecar.delete_many(records)
 
-    @property
-    def strays(self) -> set[int]:
-        """Documents that a crash may have left in the lexical index."""
-        with self.lock:
-            return self._doubtful - self.lexed
-
-    def remove_words(self, documents: Collection[int]) -> None:
-        """Take documents and strays out of the lexical index. A note makes a crash between no loss. Call ``alone``."""
-        gone = set(documents) | self.strays
-        ids = b"".join(document.to_bytes(8, "big") for document in gone)
-        with self.lock:
-            self._forget_lexed(gone)
-            self._doubtful |= gone
-        with self.sidecar.transaction():
-            self.sidecar.set(b"t" + ids[:8], ids)
-            self._take_notes(gone)
-        self.lexical.remove(gone)
-        # Nobody is on the way into the index now: every note is of something that is settled.
-        self.sidecar.delete_many(self.sidecar.keys(b"t"))
-        with self.lock:
-            self._doubtful.clear()
-
-    def _take_notes(self, gone: Collection[int]) -> None:
-        """Documents are no longer noted as being in the lexical index."""
-        for key, packed in list(self.sidecar.scan(b"x")):
-            mine = list(_ids(packed or key[1:]))
-            left = b"".join(document.to_bytes(8, "big") for document in mine if document not in gone)
-            if len(left) < 8 * len(mine):
-                self.sidecar.delete(key)
-                if left:
-                    self.sidecar.set(b"x" + left[:8], left)
-
     def drop_unseen(self, now: float, share: float) -> int:
         """Free the memory of documents that no loaded view holds, when they are more than a share of all.
 
@@ -464,13 +332,8 @@ class Repository:
                 del self._numbers[path, key]
                 self._by_id.pop(document, None)
             self._resting.append((now, numbers))
-            self._known_lexed.unset(unseen)
+            self.lexed.drop(unseen)
             return sum(tier.drop(unseen) for tier in self.tiers)
-
-    def _read_lexed(self) -> Iterator[int]:
-        for key, ids in self.sidecar.scan(b"x"):
-            # Older stores have one row for each document, with nothing in it.
-            yield from _ids(ids or key[1:])
 
     # Vectors
 
@@ -562,8 +425,3 @@ def _moved_store(stores: Path, info: os.stat_result) -> Path | None:
         if same and not os.path.exists(str(known.get("path", ""))):
             return mark.parent
     return None
-
-
-def _ids(packed: bytes) -> Iterator[int]:
-    """Documents' ids, eight bytes each."""
-    return (int.from_bytes(packed[at : at + 8], "big") for at in range(0, len(packed), 8))

@@ -191,7 +191,7 @@ class Search:
         states, repository = self._states, self._repository
         if repository.lexical.damaged:
             states["lexical"] = "down"
-        elif not repository.lexed:
+        elif not repository.lexed.ids:
             states["lexical"] = "empty"
         if self._static_query is None and repository.static.model and self._query_has_words():
             states["static"] = "loading"
@@ -383,5 +383,5 @@ def coverage(repository: Repository, view: View) -> dict[str, float]:
 
 
 def _lexed(repository: Repository, view: View) -> float:
-    missing = sum(view.entries[document.path].chunks for document in repository.unlexed(view))
+    missing = sum(view.entries[document.path].chunks for document in repository.lexed.missing(view))
     return round(1.0 - missing / view.chunks, 4) if view.chunks else 1.0

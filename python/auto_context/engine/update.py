@@ -436,7 +436,7 @@ class Update:
         while not lock.acquire(timeout=_LOOK_EVERY_S):
             self._check_interrupt()
         try:
-            self.repository.mend()
+            self.repository.lexed.mend()
             yield
         finally:
             lock.release()
