@@ -20,6 +20,8 @@ _LAST_SHARE = 0.05
 """Of a run: so close to its end an estimate says nothing any more."""
 _EDITABLE = frozenset({".py", ".pyi", ".h", ".hpp", ".c", ".cpp", ".rs", ".lua", ".js", ".ts", ".go", ".md"})
 _PATIENCE_S = 60.0
+_LOOK_EVERY_S = 0.02
+"""Searches for the other branch: more often they would take much of the service from the update they wait for."""
 _PHASES = ("chunk", "embed", "done")
 
 Sample = tuple[float, dict[str, Any]]
@@ -159,7 +161,7 @@ def _until_branch(client: ServiceClient, root: Path, branch: str) -> None:
         reply = search(client, root, word, 0)
         if reply["branch"] == branch and any(word in hit["text"] and hit["fresh"] for hit in reply["hits"]):
             return
-        time.sleep(0.005)
+        time.sleep(_LOOK_EVERY_S)
     raise SystemExit(f"bench: no answer from {branch} within {_PATIENCE_S:.0f} s")
 
 

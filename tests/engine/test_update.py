@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from auto_context.engine import Engine, Options
+from auto_context.engine import Engine, Options, views
 from auto_context.engine.engine import REFRESH_AFTER_S
 from auto_context.engine.pace import Pace
 from auto_context.errors import AutoContextError
+from auto_context.store.records import Entry
+from auto_context.store.sidecar import Sidecar
 from auto_context.types import Progress, SearchRequest
 from support import OpenEngine, git, wait_until
 
@@ -236,6 +238,42 @@ def test_an_old_view_is_refreshed_behind_the_answer_but_not_by_every_search(
     paths(engine, shop / "src", "basket")
     paths(engine, shop, "basket")
     assert refreshed == [(shop, 0.0)]
+
+
+def test_a_search_on_another_branch_puts_nothing_older_over_what_an_update_found_meanwhile(
+    open_engine: OpenEngine, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_birds() -> None:
+        for path in birds:
+            (shop / path).write_text("def heron():\n    return 'grey'\n")
+            os.utime(shop / path, ns=(old, old))  # not so new that its time is not trusted
+
+    def read_entries(sidecar: Sidecar, worktree: bytes, ref: str) -> dict[str, Entry] | None:
+        found = real(sidecar, worktree, ref)
+        if (ref, updated) == ("feature", []):
+            updated.append("")
+            updated[0] = engine.update(shop).branch  # from its beginning to its end, before the search goes on
+        return found
+
+    real, updated = views.read_entries, list[str]()
+    birds, old = ("src/basket.py", "src/heron.py"), time.time_ns() - 10**12
+    engine = open_engine(refresh=lambda *_: None)
+    engine.update(shop)
+    git(shop, "switch", "-qc", "feature")
+    write_birds()
+    git(shop, "add", "-A")
+    git(shop, "commit", "-qm", "birds")
+    engine.update(shop)
+    git(shop, "switch", "-q", "main")
+    engine.update(shop)
+    git(shop, "switch", "-q", "feature")
+    write_birds()
+    monkeypatch.setattr(views, "read_entries", read_entries)
+    assert paths(engine, shop, "heron")[0] in birds
+    worktree = engine._stores.opened()[0].worktree(str(shop))
+    assert (updated, worktree.ref) == (["feature"], "feature")
+    # What a search labels anew has no time that is trusted: the update that ended before it knew better.
+    assert [worktree.view.entries[path].mtime_ns for path in birds] == [old, old]
 
 
 def test_no_update_in_the_middle_of_a_merge(engine: Engine, shop: Path) -> None:

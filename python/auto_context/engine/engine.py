@@ -382,6 +382,9 @@ class Engine:
         self, root: Root, repository: Repository, worktree: views.Worktree, branch: str, seconds: float
     ) -> None:
         """Label the view anew when the branch was seen before; either way have it reconciled."""
+        if self._refresh is not None and seconds <= 0:
+            # It looks at the files first, in another process, while the view is labelled here.
+            self._refresh(root.top, 0.0)
         remembered = views.read_entries(repository.sidecar, worktree.id, branch)
         if remembered is not None:
             # What differs may have any stat by now: it is verified per hit, and read by the reconciliation.
@@ -390,9 +393,10 @@ class Engine:
                 path: entry if now.get(path) == entry else entry._replace(mtime_ns=0)
                 for path, entry in remembered.items()
             }
-            repository.switch(worktree, branch, entries)
+            repository.follow(worktree, branch, entries)
         if self._refresh is not None:
-            self._refresh(root.top, seconds)
+            if seconds > 0:
+                self._refresh(root.top, seconds)
             return
         try:
             self.update(root.top, confirmed=True)

@@ -187,13 +187,22 @@ class Repository:
     def switch(self, worktree: Worktree, ref: str, entries: dict[str, Entry]) -> None:
         """Make ``entries`` the worktree's view under ``ref``, without those whose content was collected meanwhile."""
         with self._writing, self.lock:
-            entries = {path: entry for path, entry in entries.items() if not entry.key or entry.key in self.blobs}
-            if self.watch is not None:
-                self.watch(entries)
-            worktree.switch(self.sidecar, ref, entries)
-            worktree.view.documents.clear()
-            worktree.view.names = None
-            self.attach(worktree.view, entries)
+            self._switch(worktree, ref, entries)
+
+    def follow(self, worktree: Worktree, ref: str, entries: dict[str, Entry]) -> None:
+        """``switch``, unless an update has brought the worktree there meanwhile: that has looked at the files."""
+        with self._writing, self.lock:
+            if worktree.ref != ref:
+                self._switch(worktree, ref, entries)
+
+    def _switch(self, worktree: Worktree, ref: str, entries: dict[str, Entry]) -> None:
+        entries = {path: entry for path, entry in entries.items() if not entry.key or entry.key in self.blobs}
+        if self.watch is not None:
+            self.watch(entries)
+        worktree.switch(self.sidecar, ref, entries)
+        worktree.view.documents.clear()
+        worktree.view.names = None
+        self.attach(worktree.view, entries)
 
     # What must not be there any more (engine.purge decides)
 
