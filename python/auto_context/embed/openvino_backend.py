@@ -119,11 +119,13 @@ def checksum(path: Path) -> int:
 
 
 def _seal(copy: Path) -> None:
-    """Add what was compiled just now to the manifest. Best effort: without it the same is compiled again."""
+    """Note what was compiled just now, and stats that have changed. Best effort: without it the same is done again."""
     known = _manifest(copy)
     with contextlib.suppress(OSError):
         blobs = sorted((copy / "compiled").glob("*"), key=lambda path: path.stat().st_mtime_ns)
-        if {str(path.relative_to(copy)) for path in blobs} <= known.get("files", {}).keys():
+        files = {str(path.relative_to(copy)): path for path in (*copy.glob("model.*"), *blobs)}
+        noted = {name: stat for name, (_, *stat) in known.get("files", {}).items()}
+        if all(noted.get(name) == _stat(path) for name, path in files.items()):
             return
         for old in blobs[:-_MOST_COMPILED]:
             old.unlink()

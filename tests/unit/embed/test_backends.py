@@ -171,6 +171,10 @@ def test_a_converted_model_needs_no_torch_and_a_damaged_one_is_converted_again(
         shutil.copy(path, tmp_path / "moved")
         (tmp_path / "moved").replace(path)
     assert openvino_backend.whole(copy)
+    opened(folder, cache, "openvino")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(openvino_backend, "checksum", lambda path: pytest.fail(f"{path} was read again"))
+        assert openvino_backend.whole(copy)
     for name, damage in (("model.bin", b"short"), ("made.json", b"{"), (blob, b"\0" * 4096), ("model.xml", None)):
         path = copy / name
         path.unlink()
