@@ -52,7 +52,7 @@ def _network(kind: str) -> Any:
         }
         # Windows much shorter than the texts, as the published one's 128 tokens are.
         special |= {"local_attention": 8, "global_attn_every_n_layers": 2}
-        return ModernBertModel(ModernBertConfig(**sizes, **special, intermediate_size=48, max_position_embeddings=64))
+        return ModernBertModel(ModernBertConfig(**sizes, **special, intermediate_size=64, max_position_embeddings=64))
     if kind == "xlm-roberta":
         # As published: its padding is token 1, and its positions start behind it.
         return XLMRobertaModel(

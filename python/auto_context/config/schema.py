@@ -66,8 +66,8 @@ class Settings:
     precision: Annotated[
         str,
         Row(
-            "arithmetic of the model; auto: bf16 where the processor has it; int8 (torch) is less exact",
-            _FILE, "re-embed", choices=("auto", "bf16", "fp32", "int8"),
+            "arithmetic of the model; auto: by measurement; mixed (openvino): partly int8; int8 (torch) is less exact",
+            _FILE, "re-embed", choices=("auto", "bf16", "fp32", "mixed", "int8"),
         ),
     ] = "auto"  # fmt: skip
     batch_size: Annotated[int, Row("most texts in one run of the model; fewer take less memory", low=1, high=1024)] = (

@@ -112,7 +112,7 @@ def choice(spec: ModelSpec, cache_dir: Path, backend: str, precision: str) -> Ch
     usual = precision if precision != "auto" else ("bf16" if native_bf16() else "fp32")
     if backend == "torch" or precision == "int8":
         return Choice("torch", precision)
-    if backend == "openvino":
+    if backend == "openvino" or precision == "mixed":
         return Choice("openvino", usual)
     measured = _measured(spec, cache_dir)
     if measured is None:
@@ -143,11 +143,16 @@ def describe(spec: ModelSpec, cache_dir: Path, backend: str = "auto", precision:
     }
 
 
+def not_settled(backend: str, precision: str) -> bool:
+    """Whether the settings leave it to a measurement: only one backend has int8, and only one has mixed."""
+    return backend == "auto" and precision not in {"int8", "mixed"}
+
+
 def candidates() -> list[tuple[str, str]]:
     """What is worth measuring on this machine: (backend, precision), torch in fp32 first."""
     coarse = ["bf16"] if native_bf16() else []
     found = [("torch", precision) for precision in ["fp32", *coarse]]
-    return found + ([("openvino", precision) for precision in [*coarse, "fp32"]] if has_openvino() else [])
+    return found + ([("openvino", precision) for precision in [*coarse, "fp32", "mixed"]] if has_openvino() else [])
 
 
 def remember(spec: ModelSpec, cache_dir: Path, found: Choice) -> None:
@@ -165,16 +170,22 @@ def _check(backend: str, precision: str) -> None:
         raise AutoContextError(
             "config_invalid", "the backend openvino has no precision int8", "set backend to torch, or precision to auto"
         )
-    if backend == "openvino" and not has_openvino():
+    if backend == "torch" and precision == "mixed":
+        raise AutoContextError(
+            "config_invalid",
+            "the backend torch has no precision mixed",
+            "set backend to openvino, or precision to auto",
+        )
+    if (backend == "openvino" or precision == "mixed") and not has_openvino():
         raise AutoContextError(
             "model_invalid",
             "the backend openvino is not installed",
-            "install the extra: pip install 'auto-context[openvino]', or set backend to auto or torch",
+            "install the extra: pip install 'auto-context[openvino]', or set backend and precision to auto",
         )
 
 
 def _ready(spec: ModelSpec, cache_dir: Path, backend: str, precision: str) -> bool:
-    if backend == "auto" and precision != "int8" and _measured(spec, cache_dir) is None:
+    if not_settled(backend, precision) and _measured(spec, cache_dir) is None:
         return False
     chosen = choice(spec, cache_dir, backend, precision)
     if chosen.backend != "openvino":
@@ -205,7 +216,8 @@ def _file(spec: ModelSpec, cache_dir: Path) -> Path:
 def _machine() -> list[Any]:
     """What a measurement depends on."""
     gpu = os.path.exists("/dev/nvidiactl")
-    return [processor(), cores(), gpu, *(version_of(name) for name in ("torch", "transformers", "openvino"))]
+    libraries = [version_of(name) for name in ("torch", "transformers", "openvino")]
+    return [processor(), cores(), gpu, *libraries, *(" ".join(candidate) for candidate in candidates())]
 
 
 class _Preparation:

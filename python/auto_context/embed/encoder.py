@@ -5,8 +5,8 @@ Which library runs the model is ``backend``'s; none is imported here.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Literal, Self, TypeVar
 
 from auto_context.embed import environment  # noqa: F401  # isort: skip - it speaks to the libraries below
@@ -107,18 +107,32 @@ class Encoder:
         vectors = np.zeros((len(rows), self.spec.dim), np.float32)
         waiting = batches([padded(len(ids), self.spec.max_length) for ids in rows], self._lane_tokens, self._most)
         waiting.reverse()
-        while waiting:
-            step = [waiting.pop() for _ in range(min(1 if self.hurry else self._backend.lanes, len(waiting)))]
-            if self.hurry:
-                longest = padded(len(rows[step[0][0]]), self.spec.max_length)
-                few = max(1, self._lane_tokens // _HURRIED // longest)
-                waiting += [step[0][few:]] if len(step[0]) > few else []
-                step = [step[0][:few]]
-            for batch, found in zip(step, self._forward([[rows[at] for at in batch] for batch in step]), strict=True):
-                vectors[batch] = found
-                self.tokens += sum(len(rows[at]) for at in batch)
+        running: dict[Future[Vectors], list[int]] = {}
+        while waiting or running:
+            # A single batch runs on the thread that asks: a query waits for no lane.
+            if not running and (self.hurry or len(waiting) == 1):
+                batch = self._hurried(waiting, rows) if self.hurry else waiting.pop()
+                found = self._forward([rows[at] for at in batch])
+            else:
+                # A lane that is done takes the next batch at once, whatever the others are at.
+                while waiting and len(running) < self._backend.lanes and not self.hurry:
+                    batch = waiting.pop()
+                    running[self._lanes.submit(self._forward, [rows[at] for at in batch])] = batch
+                done = next(iter(wait(running, return_when=FIRST_COMPLETED).done))
+                batch, found = running.pop(done), done.result()
+            vectors[batch] = found
+            self.tokens += sum(len(rows[at]) for at in batch)
             yield
         return vectors
+
+    def _hurried(self, waiting: list[list[int]], rows: Sequence[list[int]]) -> list[int]:
+        """Take a part of the next batch."""
+        batch = waiting.pop()
+        longest = padded(len(rows[batch[0]]), self.spec.max_length)
+        few = max(1, self._lane_tokens // _HURRIED // longest)
+        if len(batch) > few:
+            waiting.append(batch[few:])
+        return batch[:few]
 
     def _tokenise(self, texts: Sequence[str], kind: Kind) -> list[list[int]]:
         prompt = self.spec.query_prompt if kind == "query" else self.spec.document_prompt
@@ -128,19 +142,20 @@ class Encoder:
             clean = [text.lower() for text in clean]
         return [encoding.ids or [self._pad] for encoding in self._tokenizer.encode_batch_fast(clean)]
 
-    def _forward(self, step: list[list[list[int]]]) -> Iterator[Vectors]:
-        """The batches of a step, at once. A single one runs on the thread that asks: a query waits for no lane."""
-        inputs = [self._padded(rows) for rows in step]
-        if len(inputs) == 1:
-            outputs: Iterator[Vectors] = iter([self._backend.run(*inputs[0])])
-        else:
-            outputs = self._lanes.map(lambda pair: self._backend.run(*pair), inputs)
-        for vectors in outputs:
-            if vectors.shape[1] != self.spec.dim:
-                raise AutoContextError(
-                    "model_invalid", f"{self.spec.folder}: vectors of {vectors.shape[1]}, not {self.spec.dim}"
-                )
-            yield vectors
+    def _forward(self, rows: list[list[int]]) -> Vectors:
+        """The vectors of one batch."""
+        vectors = self._backend.run(*self._padded(rows))
+        if vectors.shape[1] != self.spec.dim:
+            raise AutoContextError(
+                "model_invalid", f"{self.spec.folder}: vectors of {vectors.shape[1]}, not {self.spec.dim}"
+            )
+        if not np.isfinite(vectors).all():
+            raise AutoContextError(
+                "model_invalid",
+                f"{self.spec.folder}: vectors that are no numbers, from {self.backend} in {self.precision}",
+                "set backend or precision to another",
+            )
+        return vectors
 
     def _padded(self, rows: list[list[int]]) -> tuple[Array, Array]:
         """Ids and mask, int64 [n, t]."""

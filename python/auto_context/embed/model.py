@@ -127,7 +127,8 @@ def load_spec(folder: Path, cache_dir: Path) -> ModelSpec:
 def configured_spec(settings: Settings, cache_dir: Path) -> ModelSpec:
     """The model that the settings name, with the fingerprint that its vectors have under them.
 
-    What runs it makes no difference to its vectors, within a cosine of 0.999, but for int8: those are others.
+    What runs it makes no difference to its vectors, within a cosine of 0.999 (of the bundled model), but for int8:
+    those are others.
 
     Raises:
         AutoContextError: as ``locate_model`` and ``load_spec``.

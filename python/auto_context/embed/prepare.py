@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
-import secrets
 import shutil
 import sys
 import time
@@ -21,7 +19,6 @@ import numpy as np
 from auto_context.embed import backend, openvino_backend
 from auto_context.embed.backend import Backend, Choice, Vectors
 from auto_context.embed.encoder import Encoder, drain
-from auto_context.embed.environment import import_openvino
 from auto_context.embed.model import ModelSpec
 from auto_context.errors import AutoContextError
 
@@ -44,11 +41,16 @@ def main() -> None:
 
 def prepare(spec: ModelSpec, cache_dir: Path, asked: str, precision: str) -> None:
     """Measure when the settings leave it open and it was not done before, and convert what will be run."""
-    if asked == "auto" and backend.describe(spec, cache_dir)["measured_at"] == "":
+    made: set[Path] = set()
+    if backend.not_settled(asked, precision) and backend.describe(spec, cache_dir)["measured_at"] == "":
+        copies = {openvino_backend.copy_folder(spec, kind, cache_dir) for _, kind in backend.candidates()}
+        made = {copy for copy in copies if not copy.exists()}
         backend.remember(spec, cache_dir, measure(spec, cache_dir))
     chosen = backend.choice(spec, cache_dir, asked, precision)
     if chosen.backend == "openvino":
-        _converted(spec, cache_dir, chosen.precision)
+        made.discard(_converted(spec, cache_dir, chosen.precision))
+    for copy in made:
+        shutil.rmtree(copy, ignore_errors=True)
 
 
 def measure(spec: ModelSpec, cache_dir: Path) -> Choice:
@@ -60,8 +62,9 @@ def measure(spec: ModelSpec, cache_dir: Path) -> Choice:
     reference: Vectors | None = None
     found: list[dict[str, Any]] = []
     for name, precision in backend.candidates():
-        if any(item["backend"] == name == "openvino" and item["cosine"] >= backend.NEAREST_COSINE for item in found):
-            continue  # its bf16 serves, and a second converted copy would only fill the disk
+        near = {(item["backend"], item["precision"]) for item in found if item["cosine"] >= backend.NEAREST_COSINE}
+        if (name, precision) == ("openvino", "fp32") and ("openvino", "bf16") in near:
+            continue  # slower for sure, and converting takes seconds
         try:
             with Encoder(spec, _loaded(spec, cache_dir, name, precision)) as encoder:
                 rate, vectors = _rate(encoder, texts)
@@ -78,39 +81,6 @@ def measure(spec: ModelSpec, cache_dir: Path) -> Choice:
     return Choice("", "", tuple(found), now)
 
 
-def convert(spec: ModelSpec, copy: Path, precision: str) -> None:
-    """Write a model's copy for OpenVINO: pooling and normalisation are part of the network."""
-    openvino = import_openvino(converter=True)
-    import torch  # noqa: PLC0415 - not for the other backends' sake
-
-    from auto_context.embed.torch_backend import embed, load_network  # noqa: PLC0415
-
-    class Whole(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = load_network(spec, torch.float32)
-
-        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-            return embed(self.network, input_ids, attention_mask, spec.pooling)
-
-    network = Whole()
-    example = torch.ones((2, 8), dtype=torch.int64)
-    with torch.inference_mode():
-        model = openvino.convert_model(network, example_input={"input_ids": example, "attention_mask": example})
-    model.reshape({0: [-1, -1], 1: [-1, -1]})
-    # Elsewhere first: a copy that is in use is never written to.
-    fresh = copy.with_name(f"{copy.name}.{secrets.token_hex(4)}")
-    fresh.mkdir(parents=True)
-    try:
-        openvino.save_model(model, str(fresh / "model.xml"), compress_to_fp16=precision != "fp32")
-        parameters = sum(item.numel() for name, item in network.named_parameters() if "embedding" not in name.lower())
-        openvino_backend.write_manifest(fresh, parameters)
-        shutil.rmtree(copy, ignore_errors=True)
-        os.replace(fresh, copy)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-
-
 def _loaded(spec: ModelSpec, cache_dir: Path, name: str, precision: str) -> Backend:
     if name == "openvino":
         return openvino_backend.OpenVinoBackend(_converted(spec, cache_dir, precision), precision)
@@ -122,6 +92,8 @@ def _loaded(spec: ModelSpec, cache_dir: Path, name: str, precision: str) -> Back
 def _converted(spec: ModelSpec, cache_dir: Path, precision: str) -> Path:
     copy = openvino_backend.copy_folder(spec, precision, cache_dir)
     if not openvino_backend.whole(copy):
+        from auto_context.embed.openvino_convert import convert  # noqa: PLC0415 - as above
+
         convert(spec, copy, precision)
     return copy
 

@@ -70,6 +70,8 @@ def pool(hidden: torch.Tensor, mask: torch.Tensor, mode: str) -> torch.Tensor:
     if mode == "lasttoken":
         return hidden[torch.arange(hidden.shape[0]), mask.sum(1) - 1]
     weights = mask.unsqueeze(-1).to(hidden.dtype)
+    # What stands at padding may be no number: nothing is near enough to it where attention reaches only a few tokens.
+    hidden = hidden.masked_fill(weights == 0, 0)
     if mode == "max":
         return hidden.masked_fill(weights == 0, float("-inf")).amax(1)
     if mode == "weightedmean":

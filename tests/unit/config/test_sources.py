@@ -64,7 +64,7 @@ WRONG = [
     ("exclude", ["!"], "'!' is no pattern"),
     ("watch", [""], "'' is no pattern"),
     ("watch", ["src\\"], "is no pattern"),
-    ("precision", "fp8", "must be auto, bf16, fp32 or int8, not 'fp8'"),
+    ("precision", "fp8", "must be auto, bf16, fp32, mixed or int8, not 'fp8'"),
     ("backend", "tensorflow", "must be auto, torch or openvino"),
 ]
 

@@ -212,7 +212,9 @@ def test_the_command_makes_the_machine_ready(
     settings.write_text(f'model = "{model}"\n')
     assert command.main() == 0
     first = capsys.readouterr()
-    assert re.match(rf"{model.name} runs on (torch|openvino) in (fp32|bf16); static model distilled in ", first.out)
+    assert re.match(
+        rf"{model.name} runs on (torch|openvino) in (fp32|bf16|mixed); static model distilled in ", first.out
+    )
     assert first.out.count("\n") == 1
     assert first.err == ""
     made = Path(first.out.strip().rpartition(": ")[2])
