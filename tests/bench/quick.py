@@ -97,9 +97,9 @@ def memory_figures(peak: dict[str, float], name: str) -> list[Figure]:
 
 
 def bytes_closed(store: Path) -> int:
-    """The size of a store once whoever had it open has closed it: SQLite's log is no part of it any more."""
+    """The size of a store once whoever had it open has closed it: SQLite's log is empty then, or not there."""
     limit = time.monotonic() + 10
-    while any(store.rglob("*-wal")) and time.monotonic() < limit:
+    while any(log.stat().st_size for log in store.rglob("*-wal")) and time.monotonic() < limit:
         time.sleep(0.05)
     return sum(item.stat().st_size for item in store.rglob("*") if item.is_file())
 

@@ -19,6 +19,7 @@ import numpy as np
 from auto_context.embed import backend, openvino_backend
 from auto_context.embed.backend import Backend, Choice, Vectors
 from auto_context.embed.encoder import Encoder, drain
+from auto_context.embed.environment import has_openvino, import_openvino
 from auto_context.embed.model import ModelSpec
 from auto_context.errors import AutoContextError
 
@@ -41,6 +42,9 @@ def main() -> None:
 
 def prepare(spec: ModelSpec, cache_dir: Path, asked: str, precision: str) -> None:
     """Measure when the settings leave it open and it was not done before, and convert what will be run."""
+    if has_openvino():
+        # Before a copy is run: loaded without its converter, it does not get it later.
+        import_openvino(converter=True)
     made: set[Path] = set()
     if backend.not_settled(asked, precision) and backend.describe(spec, cache_dir)["measured_at"] == "":
         copies = {openvino_backend.copy_folder(spec, kind, cache_dir) for _, kind in backend.candidates()}

@@ -291,22 +291,29 @@ class Sidecar:
             if after >= before:
                 break
             before = after
-        # What is not yet in the file itself goes there now, unless somebody reads: nobody waits for that.
-        connection = sqlite3.connect(self._folder / "cache.db", timeout=_CHECKPOINT_S)
-        with contextlib.closing(connection), contextlib.suppress(sqlite3.OperationalError):
-            [(busy, _, _)] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            return not busy
+        with contextlib.suppress(sqlite3.OperationalError):
+            return self._empty_log()
         return False
+
+    def _empty_log(self) -> bool:
+        """Move what is not yet in the file itself there, unless somebody reads: nobody waits for that."""
+        connection = sqlite3.connect(self._folder / "cache.db", timeout=_CHECKPOINT_S)
+        with contextlib.closing(connection):
+            [(busy, _, _)] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return not busy
 
     def bytes_on_disk(self) -> int:
         """The size of this store's folder, in bytes."""
         return sum(item.stat().st_size for item in self._folder.glob("cache.db*"))
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection but those that other threads wrote with, which are diskcache's to close."""
         while self._idle:
             self._idle.pop().close()
         self._cache.close()
+        # Because of those SQLite leaves the log where it is, and it may be as large as the file.
+        with contextlib.suppress(sqlite3.Error):
+            self._empty_log()
 
 
 def _page_bytes(folder: Path) -> int:

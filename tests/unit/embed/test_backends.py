@@ -231,12 +231,22 @@ def test_the_fastest_that_is_near_enough_is_chosen_once(make_model: MakeModel, t
     assert told["by"] == "measurement"
     assert told["measured_at"]
     assert list(prepare_steps(spec, tmp_path, "auto", "auto")) == []
+    assert len(list(tmp_path.glob("openvino-*"))) == (first.name == "openvino")  # the copies of the others are gone
     kept = next(tmp_path.glob("backend-*.json"))
     for nonsense in ("", "[]", '{"machine": []}', kept.read_text().replace("measured_at", "measured_when")):
         before = kept.read_text()
         kept.write_text(nonsense)
         assert describe(spec, tmp_path)["by"] == "default"
         kept.write_text(before)
+
+
+def test_a_copy_that_is_there_keeps_no_other_from_being_measured(make_model: MakeModel, tmp_path: Path) -> None:
+    spec = load_spec(make_model(), tmp_path)
+    name, precision = backend.candidates()[2]
+    load(spec, tmp_path, name, precision)
+    load(spec, tmp_path)
+    measured = {(item["backend"], item["precision"]) for item in describe(spec, tmp_path)["candidates"]}
+    assert measured >= {(name, precision), ("openvino", "mixed")}
 
 
 def test_what_is_quick_and_wrong_is_never_chosen(make_model: MakeModel, tmp_path: Path) -> None:

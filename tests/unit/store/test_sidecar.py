@@ -4,6 +4,7 @@ import pickle
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import diskcache
@@ -24,6 +25,16 @@ def test_values_survive_reopening(folder: Path) -> None:
     first.set(b"b\x00\xff", b"content")
     first.close()
     assert Sidecar(folder).get(b"b\x00\xff") == b"content"
+
+
+def test_a_closed_store_keeps_no_log_whoever_wrote(folder: Path) -> None:
+    sidecar, log = Sidecar(folder), folder / "cache.db-wal"
+    with ThreadPoolExecutor(1) as other:
+        other.submit(sidecar.set, b"b1", b"x" * 100_000).result()
+        assert log.stat().st_size > 100_000
+        sidecar.close()
+        assert not log.exists() or log.stat().st_size == 0
+    assert Sidecar(folder).get(b"b1") == b"x" * 100_000
 
 
 def test_scan_returns_one_prefix_in_key_order(folder: Path) -> None:
