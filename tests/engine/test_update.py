@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from auto_context.engine import Engine, Options, views
-from auto_context.engine.engine import REFRESH_AFTER_S
 from auto_context.engine.pace import Pace
+from auto_context.engine.worktrees import REFRESH_AFTER_S
 from auto_context.errors import AutoContextError
 from auto_context.store.records import Entry
 from auto_context.store.sidecar import Sidecar
@@ -234,7 +234,7 @@ def test_an_old_view_is_refreshed_behind_the_answer_but_not_by_every_search(
     paths(engine, shop / "src", "basket")
     assert refreshed == []
     real = time.time
-    monkeypatch.setattr("auto_context.engine.engine.time.time", lambda: real() + REFRESH_AFTER_S + 1)
+    monkeypatch.setattr("auto_context.engine.worktrees.time.time", lambda: real() + REFRESH_AFTER_S + 1)
     paths(engine, shop / "src", "basket")
     paths(engine, shop, "basket")
     assert refreshed == [(shop, 0.0)]

@@ -17,7 +17,7 @@ from auto_context.engine import views
 from auto_context.engine.checks import checks
 from auto_context.engine.context import Context
 from auto_context.engine.examination import examine
-from auto_context.engine.figures import branches, figures
+from auto_context.engine.figures import branches, figures, status_of
 from auto_context.engine.nearby import nearby
 from auto_context.engine.overlay import Overlays
 from auto_context.engine.query_vectors import QueryVectors
@@ -26,12 +26,13 @@ from auto_context.engine.search import Queries, Search
 from auto_context.engine.similar import similar
 from auto_context.engine.static_queries import StaticQueries
 from auto_context.engine.stores import Stores
-from auto_context.engine.update import Options, Update, count_reasons, count_redacted
+from auto_context.engine.update import Options, Update
 from auto_context.engine.upkeep import Upkeep
 from auto_context.engine.work import LocalWorker, Worker
+from auto_context.engine.worktrees import Refresh, Worktrees
 from auto_context.errors import AutoContextError
 from auto_context.paths import private_dir
-from auto_context.source import Root, current_ref, discover, relative_path, resolve_root
+from auto_context.source import Root, discover, relative_path
 from auto_context.types import (
     Cleared,
     ContextReply,
@@ -50,12 +51,7 @@ from auto_context.types import (
 MANY_FILES = 20_000
 """A first index of more files than this wants to be confirmed."""
 
-REFRESH_AFTER_S = 30.0
-"""A search of a view that was last compared with its files longer ago has that done, behind its answer."""
-
 _AFTER_UPDATE_S = 0.5
-
-Refresh = Callable[[Path, float], None]
 
 
 class Engine:
@@ -87,8 +83,7 @@ class Engine:
         self._refresh = refresh
         self._stores = Stores(private_dir(data_dir) / "stores", clock, settings.secrets)
         self._upkeep = Upkeep(self._stores, settings, clock)
-        self._roots: dict[str, Root] = {}
-        self._refreshed_at: dict[Path, float] = {}
+        self._worktrees = Worktrees(self._stores, refresh, functools.partial(self.update, confirmed=True))
         self._query_vectors = QueryVectors(self._worker)
         self.overlays = Overlays(self._worker)
         self._cache_dir = cache_dir or paths.cache_dir() / "models"
@@ -117,9 +112,9 @@ class Engine:
         store, used = None, []
         with contextlib.suppress(AutoContextError):  # of the store: the database is looked at all the same
             if root is not None:
-                resolved = self._root(root)
+                resolved = self._worktrees.root(root)
                 store = self._stores.folder_of(resolved.store_identity)
-                repository = self._indexed(resolved)
+                repository = self._worktrees.known(resolved)
                 used = branches(repository.worktree(resolved.worktree_identity)) if repository is not None else []
         return facts | {"checks": checks(facts, self._settings, self._worker, self._stores.folder, store, used)}
 
@@ -129,20 +124,19 @@ class Engine:
         Raises:
             AutoContextError: faults of the store and the path; never ``not_indexed``.
         """
-        resolved = self._root(root)
-        repository = self._indexed(resolved)
+        resolved = self._worktrees.root(root)
+        repository = self._worktrees.known(resolved)
         status = self._status(resolved, repository)
         worktree = None if repository is None else repository.worktree(resolved.worktree_identity)
         return figures(status, repository, worktree)
 
     def top(self, root: Path) -> str:
         """The top of the worktree that a folder is in."""
-        return str(self._root(root).top)
+        return str(self._worktrees.root(root).top)
 
     def searched_roots(self) -> list[Path]:
         """The folders that were asked about since the engine began and have an index, by worktree."""
-        roots = {root.top: root for root in list(self._roots.values())}
-        return [top for top, root in roots.items() if top.is_dir() and self._stores.is_open(root.store_identity)]
+        return self._worktrees.searched()
 
     def caches(self) -> dict[str, dict[str, int]]:
         """How often what was wanted was there: embeddings of queries, contents of candidates."""
@@ -161,7 +155,7 @@ class Engine:
         Raises:
             AutoContextError: what ``repository_key`` raises.
         """
-        return narrowed(self._settings, self._root(root).top)
+        return narrowed(self._settings, self._worktrees.root(root).top)
 
     def shed(self) -> None:
         """Let go of what can be made again: caches, writers, repositories that nobody used for ten minutes."""
@@ -174,7 +168,7 @@ class Engine:
         Raises:
             AutoContextError: ``path_missing``, ``bare_repository``, ``git_failed``.
         """
-        return self._root(root).store_identity
+        return self._worktrees.root(root).store_identity
 
     def check(self, root: Path, *, confirmed: bool) -> None:
         """Refuse what a person should be asked about first.
@@ -183,8 +177,8 @@ class Engine:
             AutoContextError: ``too_large`` for the home folder, anything above it, or a tree of over 20,000 files that
                 has no index yet, unless confirmed; and what ``repository_key`` raises.
         """
-        resolved = self._root(root)
-        if confirmed or self._indexed(resolved) is not None:
+        resolved = self._worktrees.root(root)
+        if confirmed or self._worktrees.known(resolved) is not None:
             return
         home = os.path.realpath(Path.home())
         if home == str(resolved.top) or home.startswith(str(resolved.top).rstrip("/") + "/"):
@@ -214,12 +208,11 @@ class Engine:
         Raises:
             AutoContextError: ``cancelled``, ``git_busy``, ``too_large``, faults of the store, the model and the path.
         """
-        self._roots.pop(str(root), None)
+        resolved = self._worktrees.root(root, anew=True)
         self.check(root, confirmed=confirmed)
-        resolved = self._root(root)
         opened = [path for path in map(functools.partial(_inside, resolved), options.open_paths) if path]
         options = replace(options, open_paths=opened)
-        repository = self._open(resolved)
+        repository = self._worktrees.repository(resolved)
         report = self._updating(repository, resolved, options).full(force=force)
         if self._refresh is None:
             self.collect(_AFTER_UPDATE_S)
@@ -241,10 +234,8 @@ class Engine:
         Raises:
             AutoContextError: ``not_indexed``, ``outside_root`` and those of ``update``.
         """
-        resolved = self._root(root)
-        repository = self._indexed(resolved)
-        if repository is None:
-            raise AutoContextError("not_indexed", f"{resolved.top} has no index")
+        resolved = self._worktrees.root(root)
+        repository = self._worktrees.indexed(resolved)
         relative = [relative_path(resolved, path) for path in paths]
         report = self._updating(repository, resolved, options).some(relative)
         # A full update that is under way does it before its next vectors.
@@ -270,7 +261,7 @@ class Engine:
         Raises:
             AutoContextError: ``not_indexed``, ``bad_request``, faults of the store and the path.
         """
-        resolved, repository, worktree, branch = self._current(Path(request.root), request.wait_ms / 1000)
+        resolved, repository, worktree, branch = self._worktrees.current(Path(request.root), request.wait_ms / 1000)
         self._load(repository, worktree)
         queries = Queries(self._query_vectors, self._static_queries)
         overlay = self.overlays.of(request.client, resolved)
@@ -279,7 +270,7 @@ class Engine:
         if search.other_model:
             self._query_vectors.forget()
         wordless = repository.lexical.damaged or (worktree.view.chunks > 0 and not repository.lexed.ids)
-        self._refresh_behind(resolved, worktree.updated_at, at_once=search.other_model or wordless)
+        self._worktrees.refresh_behind(resolved, worktree.updated_at, at_once=search.other_model or wordless)
         return reply
 
     def hold_buffers(self, client: str, root: Path, files: Mapping[str, str | None]) -> int:
@@ -296,10 +287,8 @@ class Engine:
         Raises:
             AutoContextError: ``not_indexed``, ``outside_root``, ``too_large``, ``worker_down``.
         """
-        resolved = self._root(root)
-        repository = self._indexed(resolved)
-        if repository is None:
-            raise AutoContextError("not_indexed", f"{resolved.top} has no index")
+        resolved = self._worktrees.root(root)
+        repository = self._worktrees.indexed(resolved)
         repository.use_last_models()
         texts = {relative_path(resolved, path): text for path, text in files.items()}
         selection = narrowed(self._settings, resolved.top).settings.selection()
@@ -307,7 +296,7 @@ class Engine:
 
     def held_buffers(self, client: str, root: Path) -> int:
         """How many unsaved buffers of a client stand in place of their files."""
-        overlay = self.overlays.of(client, self._root(root))
+        overlay = self.overlays.of(client, self._worktrees.root(root))
         return len(overlay.files) if overlay is not None else 0
 
     def nearby(self, request: NearbyRequest) -> SearchReply:
@@ -316,7 +305,7 @@ class Engine:
         Raises:
             AutoContextError: ``not_indexed``, faults of the store and the path.
         """
-        root, repository, worktree, branch = self._current(Path(request.root), 0.0)
+        root, repository, worktree, branch = self._worktrees.current(Path(request.root), 0.0)
         return nearby(repository, root, worktree, branch, request)
 
     def similar(self, request: SimilarRequest) -> SimilarReply:
@@ -337,21 +326,9 @@ class Engine:
         root, repository, worktree = self._with_file(Path(request.root), request.path)
         return Context(repository, root, worktree, self._worker, request).run()
 
-    def _current(self, folder: Path, seconds: float) -> tuple[Root, Repository, views.Worktree, str]:
-        """The worktree of a folder, following the branch that is checked out, and that branch."""
-        root = self._root(folder)
-        repository = self._indexed(root)
-        if repository is None:
-            raise AutoContextError("not_indexed", f"{root.top} has no index")
-        worktree = repository.worktree(root.worktree_identity)
-        branch = current_ref(root)
-        if worktree.ref != branch:
-            self._follow_branch(root, repository, worktree, branch, seconds)
-        return root, repository, worktree, branch
-
     def _with_file(self, folder: Path, path: str) -> tuple[Root, Repository, views.Worktree]:
         """A worktree ready to be asked about one of its files, which is read again when it changed."""
-        root, repository, worktree, branch = self._current(folder, 0.0)
+        root, repository, worktree, branch = self._worktrees.current(folder, 0.0)
         relative = relative_path(root, path)
         entry = worktree.view.entries.get(relative)
         with contextlib.suppress(OSError):
@@ -370,83 +347,20 @@ class Engine:
         repository.use_last_models()
         repository.load_rows(worktree.view)
 
-    def _refresh_behind(self, root: Root, updated_at: float, *, at_once: bool) -> None:
-        """Have an old view compared with its files, at most twice a minute however many searches there are."""
-        now = time.time()
-        last = max(updated_at, self._refreshed_at.get(root.top, 0.0))
-        if self._refresh is not None and (at_once or now - last > REFRESH_AFTER_S):
-            self._refreshed_at[root.top] = now
-            self._refresh(root.top, 0.0)
-
-    def _follow_branch(
-        self, root: Root, repository: Repository, worktree: views.Worktree, branch: str, seconds: float
-    ) -> None:
-        """Label the view anew when the branch was seen before; either way have it reconciled."""
-        if self._refresh is not None and seconds <= 0:
-            # It looks at the files first, in another process, while the view is labelled here.
-            self._refresh(root.top, 0.0)
-        remembered = views.read_entries(repository.sidecar, worktree.id, branch)
-        if remembered is not None:
-            # What differs may have any stat by now: it is verified per hit, and read by the reconciliation.
-            now = worktree.view.entries
-            entries = {
-                path: entry if now.get(path) == entry else entry._replace(mtime_ns=0)
-                for path, entry in remembered.items()
-            }
-            repository.follow(worktree, branch, entries)
-        if self._refresh is not None:
-            if seconds > 0:
-                self._refresh(root.top, seconds)
-            return
-        try:
-            self.update(root.top, confirmed=True)
-        except AutoContextError as error:
-            # In the middle of a rebase the answer is from the view as it was, compared with the files as they are.
-            if error.code != "git_busy":
-                raise
-
     def status(self, root: Path) -> RepositoryStatus:
         """What is known of a folder.
 
         Raises:
             AutoContextError: faults of the store and the path; never ``not_indexed``.
         """
-        resolved = self._root(root)
-        return self._status(resolved, self._indexed(resolved))
+        resolved = self._worktrees.root(root)
+        return self._status(resolved, self._worktrees.known(resolved))
 
-    def _status(self, resolved: Root, repository: Repository | None) -> RepositoryStatus:
-        branch = current_ref(resolved)
-        warnings = [warning.to_dict() for warning in narrowed(self._settings, resolved.top).warnings]
-        if repository is None:
-            return RepositoryStatus(
-                str(resolved.path), str(resolved.top), branch, indexed=False, files=0, chunks=0,
-                vectors=0, static_vectors=0, skipped={}, fallbacks={}, updated_at=0.0, store="", store_bytes=0,
-                model=self._settings.model, embedding=self._embedding(), warnings=warnings,
-            )  # fmt: skip
-        worktree = repository.worktree(resolved.worktree_identity)
-        self._load(repository, worktree)
-        skipped, fallbacks = count_reasons(worktree)
-        with repository.lock:
-            view = worktree.view
-            return RepositoryStatus(
-                root=str(resolved.path),
-                top=str(resolved.top),
-                branch=branch,
-                indexed=True,
-                files=len(view.documents),
-                chunks=view.chunks,
-                vectors=repository.vector_count(view, repository.vector),
-                static_vectors=repository.vector_count(view, repository.static),
-                skipped=skipped,
-                fallbacks=fallbacks,
-                updated_at=worktree.updated_at,
-                store=str(repository.folder),
-                store_bytes=repository.bytes_on_disk(),
-                model=self._settings.model,
-                embedding=self._embedding(),
-                warnings=warnings,
-                redacted=count_redacted(worktree),
-            )
+    def _status(self, root: Root, repository: Repository | None) -> RepositoryStatus:
+        if repository is not None:
+            self._load(repository, repository.worktree(root.worktree_identity))
+        warnings = [warning.to_dict() for warning in narrowed(self._settings, root.top).warnings]
+        return status_of(root, repository, self._settings.model, self._embedding(), warnings)
 
     def collect(self, budget_s: float) -> None:
         """Remove some of what nothing uses any more, if it is time to look: every ten minutes, a store once a day.
@@ -469,7 +383,7 @@ class Engine:
         Raises:
             AutoContextError: ``not_indexed``, ``cancelled``, faults of the store and the path.
         """
-        return self._upkeep.prune(None if root is None else self._root(root).store_identity, dry_run=dry_run)
+        return self._upkeep.prune(None if root is None else self._worktrees.root(root).store_identity, dry_run=dry_run)
 
     def clear(self, root: Path | None, *, dry_run: bool = False) -> list[Cleared]:
         """Delete an index with everything in it, also one that cannot be opened.
@@ -481,7 +395,7 @@ class Engine:
         Raises:
             AutoContextError: ``storage_failed``, faults of the path.
         """
-        return self._upkeep.clear(None if root is None else self._root(root).store_identity, dry_run=dry_run)
+        return self._upkeep.clear(None if root is None else self._worktrees.root(root).store_identity, dry_run=dry_run)
 
     def vacuum(self) -> list[Vacuumed]:
         """Give the room of what was removed back to the disk.
@@ -497,32 +411,6 @@ class Engine:
             return "ready"
         return {"ready": "idle", "starting": "loading", "idle": "idle", "down": "down"}[state]  # type: ignore[return-value]  # each value is one of them
 
-    def _root(self, path: Path) -> Root:
-        """Resolve a folder once: it costs a process. Its repository is looked at again when that moved."""
-        key = str(path)
-        known = self._roots.get(key)
-        if known is not None and os.path.exists(known.git_dir or known.top) and _still_git(known):
-            return known
-        resolved = resolve_root(path)
-        self._roots[key] = resolved
-        return resolved
-
-    def _indexed(self, root: Root) -> Repository | None:
-        """The repository, when this worktree of it was ever updated."""
-        repository = self._find(root, create=False)
-        if repository is None or not repository.worktree(root.worktree_identity).ref:
-            return None
-        return repository
-
-    def _open(self, root: Root) -> Repository:
-        opened = self._find(root, create=True)
-        if opened is None:
-            raise AutoContextError("internal", f"no store was made for {root.top}")
-        return opened
-
-    def _find(self, root: Root, *, create: bool) -> Repository | None:
-        return self._stores.find(root.store_identity, create=create)
-
 
 def _inside(root: Root, path: str) -> str:
     """A path relative to the top of the worktree, "" when it is elsewhere."""
@@ -530,8 +418,3 @@ def _inside(root: Root, path: str) -> str:
         return relative_path(root, path)
     except AutoContextError:
         return ""
-
-
-def _still_git(root: Root) -> bool:
-    """Whether a folder without git has not become a repository since."""
-    return root.git_dir is not None or not os.path.exists(root.top / ".git")

@@ -4,13 +4,63 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 from auto_context.engine.repository import Repository
 from auto_context.engine.search import coverage
+from auto_context.engine.update import count_reasons, count_redacted
 from auto_context.engine.views import Worktree
+from auto_context.source import Root, current_ref
 from auto_context.store.records import Entry
 from auto_context.types import RepositoryStatus
+
+
+def status_of(
+    root: Root,
+    repository: Repository | None,
+    model: str,
+    embedding: Literal["ready", "loading", "down", "idle"],
+    warnings: list[dict[str, str]],
+) -> RepositoryStatus:
+    """What ``status`` tells of a worktree.
+
+    Args:
+        root: which.
+        repository: its index, its rows loaded; None when there is none.
+        model: as the settings name it.
+        embedding: how the worker is.
+        warnings: about the repository's own settings.
+    """
+    branch = current_ref(root)
+    if repository is None:
+        return RepositoryStatus(
+            str(root.path), str(root.top), branch, indexed=False, files=0, chunks=0, vectors=0,
+            static_vectors=0, skipped={}, fallbacks={}, updated_at=0.0, store="", store_bytes=0, model=model,
+            embedding=embedding, warnings=warnings,
+        )  # fmt: skip
+    worktree = repository.worktree(root.worktree_identity)
+    skipped, fallbacks = count_reasons(worktree)
+    with repository.lock:
+        view = worktree.view
+        return RepositoryStatus(
+            root=str(root.path),
+            top=str(root.top),
+            branch=branch,
+            indexed=True,
+            files=len(view.documents),
+            chunks=view.chunks,
+            vectors=repository.vector_count(view, repository.vector),
+            static_vectors=repository.vector_count(view, repository.static),
+            skipped=skipped,
+            fallbacks=fallbacks,
+            updated_at=worktree.updated_at,
+            store=str(repository.folder),
+            store_bytes=repository.bytes_on_disk(),
+            model=model,
+            embedding=embedding,
+            warnings=warnings,
+            redacted=count_redacted(worktree),
+        )
 
 
 def figures(status: RepositoryStatus, repository: Repository | None, worktree: Worktree | None) -> dict[str, Any]:
