@@ -104,6 +104,7 @@ class Minder:
         self._minds_power = settings.pause_on_battery
         self._power_at = float("-inf")
         self._paused = False
+        self._mind_power(clock())  # before the first job, not five seconds into it
 
     @property
     def limit(self) -> int:
@@ -118,6 +119,9 @@ class Minder:
         """Look once."""
         now = self._clock()
         self._mind_memory(self.taken(), now)
+        self._mind_power(now)
+
+    def _mind_power(self, now: float) -> None:
         if self._minds_power and now - self._power_at >= _POWER_EVERY_S:
             self._power_at = now
             self._pace.hold("battery", on=on_battery())

@@ -95,8 +95,8 @@ def test_the_battery_counts_only_when_asked_and_at_most_every_ten_seconds(
     minder(recorded, pace, clock).look()
     assert (pace.held, asked) == ("", [])
     watch = minder(recorded, pace, clock, pause_on_battery=True)
-    watch.look()
     assert pace.held == "battery"
+    watch.look()
     state["now"] = SimpleNamespace(power_plugged=True)
     clock.now += 9
     watch.look()
