@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from transformers import AutoModel
 
 from auto_context.chunk import chunk
-from auto_context.embed import backend, openvino_backend
+from auto_context.embed import backend, openvino_backend, torch_backend
 from auto_context.embed.backend import Choice, choice, describe, load, prepare_steps, remember
 from auto_context.embed.compose import chunk_text, path_text
 from auto_context.embed.encoder import Encoder, batches, drain, padded
@@ -265,6 +265,36 @@ def test_what_is_quick_and_wrong_is_never_chosen(make_model: MakeModel, tmp_path
 def chosen(spec: ModelSpec, cache: Path, name: str = "auto", precision: str = "auto") -> tuple[str, str]:
     found = choice(spec, cache, name, precision)
     return found.backend, found.precision
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "bf16", "device", "precision"),
+    [
+        (True, False, True, "cuda", True),
+        (True, False, False, "cuda", False),
+        (False, True, True, "mps", False),
+        (False, False, True, "cpu", True),
+    ],
+)
+def test_a_gpu_is_used_where_torch_finds_one(
+    monkeypatch: pytest.MonkeyPatch, cuda: bool, mps: bool, bf16: bool, device: str, precision: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: bf16)
+    monkeypatch.setattr(torch_backend, "native_bf16", lambda: bf16)
+    assert torch_backend._device() == device
+    assert torch_backend._bf16(device) is precision
+
+
+def test_a_device_of_its_own_takes_one_large_batch_after_the_other(
+    make_model: MakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Another name of the processor: to the code it is a device like a GPU.
+    monkeypatch.setattr(torch_backend, "_device", lambda: "cpu:0")
+    encoder = opened(make_model(), tmp_path, "torch", "auto")
+    assert (encoder._backend.lanes, encoder._backend.tokens, encoder.precision) == (1, 16_384, "fp32")
+    np.testing.assert_allclose(encoder.encode(TEXTS, "document"), reference(encoder.spec, TEXTS), atol=1e-4)
 
 
 def test_another_machine_measures_for_itself(
