@@ -16,10 +16,14 @@ local pending = {}
 local listeners = {}
 local last_id = 0
 
----A callback's own mistake belongs in the log, not in the remote plugin.
+---A callback's own mistake belongs in the log, not in the remote plugin. While Neovim leaves there is nobody to tell:
+---0.10 still hands out what has come when its buffers are unloaded already.
 ---@param callback function
 ---@param ... any
 local function call(callback, ...)
+  if vim.v.exiting ~= vim.NIL then
+    return
+  end
   local ok, trace = xpcall(callback, debug.traceback, ...)
   if not ok then
     log.write('error', 'callback: ' .. trace)
@@ -39,7 +43,8 @@ end
 ---| 'search'|'nearby'|'buffers'
 ---| 'similar'|'context'|'update'|'incremental'|'clear'|'status'|'stats'|'doctor'|'job'|'cancel_job'|'stop'
 
----Ask the remote plugin. `callback` runs exactly once, later, on the main loop, unless the request is cancelled.
+---Ask the remote plugin. `callback` runs exactly once, later, on the main loop, unless the request is cancelled
+---or Neovim leaves.
 ---@param method auto_context.Method
 ---@param params table
 ---@param callback auto_context.Callback

@@ -152,3 +152,34 @@ def test_nothing_is_started_while_neovim_leaves(child: Child) -> None:
         end })
     """)
     assert child.quit("qall!") < 0.5
+
+
+def test_what_comes_while_neovim_leaves_is_told_to_nobody(child: Child, tmp_path: Path) -> None:
+    """0.10 handles what has come after it has unloaded every buffer, the open picker's too."""
+    open_picker(child, "RetryPolicy")
+    wait_for_row(child, "src/uploads.py:")
+    log = Path(child.lua("return require('auto_context.log').path()"))
+    told = tmp_path / "told"
+    child.lua(
+        """
+        local path, root = ...
+        local rpc = require('auto_context.rpc')
+        local function note(word)
+          vim.fn.writefile({ word }, path, 'a')
+        end
+        rpc.on('test', note)
+        rpc._event('test', 'before')
+        vim.api.nvim_create_autocmd('VimLeave', { callback = function()
+          vim.schedule(function()
+            note('leaving')
+            rpc._event('test', 'after')
+            rpc._event('progress', { root = root, kind = 'update', files_done = 1, files_total = 2 })
+          end)
+        end })
+        """,
+        str(told),
+        child.lua("return vim.fn.getcwd()"),
+    )
+    child.quit("qall!")
+    assert told.read_text().split() == ["before", "leaving"]
+    assert "callback:" not in log.read_text()

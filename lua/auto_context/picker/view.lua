@@ -155,9 +155,14 @@ function View:resize(shape)
   end
 end
 
----@return boolean
+---@return boolean whether it can be drawn; a leaving Neovim unloads buffers and keeps their windows
 function View:is_valid()
-  return api.nvim_win_is_valid(self.prompt.win) and api.nvim_win_is_valid(self.list.win)
+  for _, pane in ipairs({ self.prompt, self.list }) do
+    if not (api.nvim_win_is_valid(pane.win) and api.nvim_buf_is_loaded(pane.buf)) then
+      return false
+    end
+  end
+  return true
 end
 
 ---@private
