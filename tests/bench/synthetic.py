@@ -15,7 +15,7 @@ import numpy as np
 
 from auto_context.config import Settings
 from auto_context.embed.quantise import quantise
-from auto_context.engine.repository import open_repository
+from auto_context.engine.opening import open_repository
 from auto_context.engine.tier import prefix_of
 from auto_context.engine.work import LocalWorker
 from auto_context.source import resolve_root

@@ -17,6 +17,7 @@ from auto_context.engine.repository import Repository
 from auto_context.engine.upkeep import Upkeep
 from auto_context.errors import AutoContextError
 from auto_context.store.records import unpack_blob
+from auto_context.store.terms import stem
 from auto_context.types import ContextRequest, Hit, SearchRequest
 from sandbox import CACHE
 from support import OpenEngine, git
@@ -86,7 +87,7 @@ def assert_gone(engine: Engine, root: Path, old: dict[bytes, bytes], words: Iter
     searcher = repository.lexical._index.searcher()
     for word in words:
         # Counted with removed documents, as long as their segment is there.
-        assert searcher.doc_freq("body", repository.lexical._stem(word)) == 0
+        assert searcher.doc_freq("body", stem(word)) == 0
     kept = b"\0".join(live.values())
     traces = {value[at : at + SLICE] for value in old.values() for at in range(0, len(value) - SLICE + 1, SLICE)}
     traces = {trace for trace in traces if trace not in kept and len(set(trace)) > 4}

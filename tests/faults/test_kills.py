@@ -15,7 +15,7 @@ import pytest
 from auto_context import paths
 from auto_context.config import Settings
 from auto_context.engine import Engine
-from auto_context.engine.repository import open_repository
+from auto_context.engine.opening import open_repository
 from auto_context.service.client import ServiceClient
 from auto_context.types import SearchRequest
 from harness import REPOSITORY, Child

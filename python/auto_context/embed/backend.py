@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from auto_context.embed.environment import cores, has_openvino, native_bf16, processor, version_of
+from auto_context.embed.environment import OPENVINO_HINT, cores, has_openvino, native_bf16, processor, version_of
 from auto_context.embed.model import ModelSpec
 from auto_context.errors import AutoContextError
 from auto_context.paths import require_writable
@@ -177,11 +177,7 @@ def _check(backend: str, precision: str) -> None:
             "set backend to openvino, or precision to auto",
         )
     if (backend == "openvino" or precision == "mixed") and not has_openvino():
-        raise AutoContextError(
-            "model_invalid",
-            "the backend openvino is not installed",
-            "install the extra: pip install 'auto-context[openvino]', or set backend and precision to auto",
-        )
+        raise AutoContextError("model_invalid", "the backend openvino is not installed", OPENVINO_HINT)
 
 
 def _ready(spec: ModelSpec, cache_dir: Path, backend: str, precision: str) -> bool:

@@ -25,6 +25,7 @@ os.environ.update(
     OMP_WAIT_POLICY=os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
 )
 
+OPENVINO_HINT = "install the extra: pip install 'auto-context[openvino]', or set backend and precision to auto"
 _NATIVE_BF16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 
 
@@ -44,11 +45,8 @@ def import_openvino(*, converter: bool = False) -> Any:
     try:
         import openvino  # noqa: PLC0415 - only where it was chosen
     except ImportError as error:
-        raise AutoContextError(
-            "model_invalid",
-            f"the backend openvino cannot be imported: {error}",
-            "install the extra: pip install 'auto-context[openvino]', or set backend to auto or torch",
-        ) from error
+        message = f"the backend openvino cannot be imported: {error}"
+        raise AutoContextError("model_invalid", message, OPENVINO_HINT) from error
     return openvino
 
 

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from auto_context.engine.repository import Repository
 from auto_context.engine.search import coverage
-from auto_context.engine.update import count_reasons, count_redacted
 from auto_context.engine.views import Worktree
 from auto_context.source import Root, current_ref
 from auto_context.store.records import Entry
@@ -39,7 +38,7 @@ def status_of(
             embedding=embedding, warnings=warnings,
         )  # fmt: skip
     worktree = repository.worktree(root.worktree_identity)
-    skipped, fallbacks = count_reasons(worktree)
+    skipped, fallbacks = worktree.reasons()
     with repository.lock:
         view = worktree.view
         return RepositoryStatus(
@@ -59,7 +58,7 @@ def status_of(
             model=model,
             embedding=embedding,
             warnings=warnings,
-            redacted=count_redacted(worktree),
+            redacted=view.tally.redactions(),
         )
 
 

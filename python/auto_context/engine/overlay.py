@@ -16,8 +16,9 @@ from auto_context.engine.work import SAVE, Result, Worker
 from auto_context.errors import AutoContextError
 from auto_context.rank.files import FileNames
 from auto_context.source import Root
-from auto_context.store.lexical import Counted, LexicalIndex, chunk_id, counted
+from auto_context.store.lexical import LexicalIndex, chunk_id
 from auto_context.store.records import CHUNK_BITS, Blob, unpack_blob
+from auto_context.store.terms import Counted, counted
 from auto_context.store.vectors import combine
 
 if TYPE_CHECKING:

@@ -5,9 +5,6 @@ A document is one content at one path. Documents get a number in memory; chunk i
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,8 +25,6 @@ from auto_context.store.sidecar import Sidecar
 
 _REST_S = 60.0
 """How long the number of a dropped document is given to no other: no search that began before goes on for longer."""
-
-
 _MOSTLY = 0.9
 """The share of a view's chunks that the transformer has read, above which its answers seldom need static vectors."""
 
@@ -384,53 +379,3 @@ class Repository:
     def bytes_on_disk(self) -> int:
         """Size of the store, in bytes."""
         return self.sidecar.bytes_on_disk() + self.lexical.bytes_on_disk()
-
-
-def store_folder(stores: Path, identity: str) -> Path:
-    """Where the store of an identity is, or would be."""
-    return stores / hashlib.blake2b(identity.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
-
-
-def open_repository(stores: Path, identity: str, *, create: bool) -> Repository | None:
-    """The repository of an identity (a real path), re-adopted by device and inode when its folder was moved.
-
-    Args:
-        stores: the folder of all stores.
-        identity: the real path of the git common directory, or of a folder without git.
-        create: make it when there is none.
-    """
-    folder = store_folder(stores, identity)
-    info = os.stat(identity)
-    if not folder.exists():
-        moved = _moved_store(stores, info)
-        if moved is not None:
-            moved.rename(folder)
-        elif not create:
-            return None
-        else:
-            private_dir(stores)
-            private_dir(folder)
-    mark = folder / "identity.json"
-    fresh = {"path": identity, "device": info.st_dev, "inode": info.st_ino}
-    if _identity(mark) != fresh:
-        temporary = mark.with_suffix(".tmp")
-        temporary.write_text(json.dumps(fresh), "utf-8", errors="surrogateescape")
-        temporary.replace(mark)
-    return Repository(folder)
-
-
-def _identity(mark: Path) -> dict[str, object]:
-    try:
-        data = json.loads(mark.read_text("utf-8", errors="surrogateescape"))
-    except (OSError, ValueError):
-        return {}
-    return data if isinstance(data, dict) else {}
-
-
-def _moved_store(stores: Path, info: os.stat_result) -> Path | None:
-    for mark in stores.glob("*/identity.json"):
-        known = _identity(mark)
-        same = (known.get("device"), known.get("inode")) == (info.st_dev, info.st_ino)
-        if same and not os.path.exists(str(known.get("path", ""))):
-            return mark.parent
-    return None

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from auto_context.engine.repository import BusyError, Repository, open_repository, store_folder
+from auto_context.engine.opening import open_repository, store_folder
+from auto_context.engine.repository import BusyError, Repository
 from auto_context.errors import AutoContextError
 from auto_context.types import Cleared
 

@@ -17,14 +17,14 @@ from typing import Any, Literal
 
 from auto_context.chunk import CHUNKER_VERSION
 from auto_context.config import Effective, Settings, narrowed
-from auto_context.engine import views
 from auto_context.engine.calls import Calls
 from auto_context.engine.embedding import Embedding
 from auto_context.engine.history import follow_head, most_useful_first
+from auto_context.engine.membership import Scan, reconcile
 from auto_context.engine.meter import Meter
 from auto_context.engine.ops import encode_root
 from auto_context.engine.pace import Pace
-from auto_context.engine.purge import named_otherwise, screen
+from auto_context.engine.purge import screen
 from auto_context.engine.reading import RECORDLESS, Reading, Stat
 from auto_context.engine.repository import Repository
 from auto_context.engine.work import BULK, SAVE, Worker
@@ -153,9 +153,14 @@ class Update:
         with self._stage("screen"):
             screen(self.repository, self._calls, self._settings)
         with self._stage("reconcile"):
-            to_read = self._reconcile(ref, found, scanned_at, force=force)
+            members = reconcile(
+                self.repository, self.worktree, Scan(self.root, ref, self._rules, found, scanned_at), self._calls,
+                force=force,
+            )  # fmt: skip
+            self._stats.update(members.stats)
+            self._removed = members.removed
         self._ask_models()
-        self._read(to_read, None)
+        self._read(members.to_read, None)
         with self._stage("static"):
             self._make_static()
         self.repository.fold(self.worktree)
@@ -234,51 +239,6 @@ class Update:
     def _where(self) -> dict[str, Any]:
         """What a scan needs to know."""
         return {"root": encode_root(self.root), "selection": self._reading.selection}
-
-    # Membership
-
-    def _reconcile(self, ref: str, found: list[list[Any]], scanned_at: float, *, force: bool) -> list[str]:
-        """Switch to the view of ``ref``: the unchanged stays, what the ref had before stands in, the rest is read."""
-        worktree, now = self.worktree, self.worktree.view.entries
-        trusted = worktree.rules == self._rules and not force
-        before = now
-        if ref != worktree.ref:
-            before = views.read_entries(self.repository.sidecar, worktree.id, ref) or {}
-        entries: dict[str, Entry] = {}
-        to_read: list[tuple[int, str]] = []
-        skipped: Counter[str] = Counter()
-        present: set[str] = set()
-        for path, size, mtime_ns, inode, skip in found:
-            present.add(path)
-            if skip in RECORDLESS:
-                skipped[skip] += 1
-                continue
-            if skip:
-                entries[path] = Entry(b"", size, mtime_ns, inode, "", 0, skip)
-                continue
-            old = now.get(path)
-            # A change of mode alone, which makes it readable, is in none of the three.
-            if trusted and old and old.is_as(size, mtime_ns, inode) and old.reason != "unreadable":
-                entries[path] = old
-                continue
-            if path in before:
-                entries[path] = before[path]._replace(mtime_ns=0)
-            to_read.append((-mtime_ns, path))
-            self._stats[path] = (size, mtime_ns, inode)
-        entries.update((path, now[path]) for path in worktree.saved_since(scanned_at) if path in now)
-        gone = now.keys() - entries.keys()
-        self._removed = len(gone) if ref == worktree.ref else 0
-        # On a branch never seen, what is still to be read is in no view yet, and no less welcome.
-        lost = (now.keys() | before.keys()) - entries.keys() - {path for _, path in to_read}
-        hidden = {path for path in lost if path in present or os.path.exists(self.root.top / path)}
-        if worktree.rules and worktree.rules != self._rules:
-            hidden |= named_otherwise(self.repository, worktree, self.root, ref, self._calls)
-        if hidden:
-            self.repository.hide(worktree, ref, hidden)
-        worktree.rules, worktree.skipped = self._rules, dict(skipped)
-        self.repository.switch(worktree, ref, entries)
-        # What was changed last is what somebody works on.
-        return [path for _, path in sorted(to_read)]
 
     # Contents, then vectors, then the end
 
@@ -407,7 +367,7 @@ class Update:
             raise failure
         self._measure()
         self._meter.enter("done")
-        skipped, fallbacks = count_reasons(worktree)
+        skipped, fallbacks = worktree.reasons()
         return UpdateReport(
             root=str(self.root.path),
             branch=worktree.ref,
@@ -425,7 +385,7 @@ class Update:
             coverage=dict(self._meter.coverage),
             tokens=self._embedding.tokens,
             warnings=[warning.to_dict() for warning in self._chosen.warnings],
-            redacted=count_redacted(worktree),
+            redacted=view.tally.redactions(),
         )
 
     # Plumbing
@@ -473,19 +433,6 @@ class Update:
             yield
         finally:
             self._stages[name] += time.monotonic() - began  # type: ignore[assignment]  # Counter adds floats as well
-
-
-def count_reasons(worktree: views.Worktree) -> tuple[dict[str, int], dict[str, int]]:
-    """Files of a worktree not indexed by content, and files cut by line windows, both by reason."""
-    tally = worktree.view.tally
-    skipped = Counter(worktree.skipped) + tally.left_out
-    return dict(skipped), dict(+tally.fallbacks)
-
-
-def count_redacted(worktree: views.Worktree) -> dict[str, int]:
-    """``secrets`` for which a marker stands, and the ``files`` they are in; empty when there are none."""
-    tally = worktree.view.tally
-    return {"files": tally.redacted, "secrets": tally.secrets} if tally.redacted else {}
 
 
 def _rules(selection: dict[str, Any]) -> str:

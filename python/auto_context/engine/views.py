@@ -58,6 +58,10 @@ class Tally:
             self.redacted += by
             self.secrets += by * entry.redacted
 
+    def redactions(self) -> dict[str, int]:
+        """``secrets`` for which a marker stands, and the ``files`` they are in; empty when there are none."""
+        return {"files": self.redacted, "secrets": self.secrets} if self.redacted else {}
+
 
 @dataclass(slots=True)
 class View:
@@ -250,6 +254,11 @@ class Worktree:
         for path, at in list(self._saved.items()):
             if at < before:
                 self._saved.pop(path, None)
+
+    def reasons(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Files not indexed by content, and files cut by line windows, both by reason."""
+        tally = self.view.tally
+        return dict(Counter(self.skipped) + tally.left_out), dict(+tally.fallbacks)
 
     def touch(self, sidecar: Sidecar) -> None:
         """The view is up to date as of now."""

@@ -6,15 +6,10 @@ Text arrives already cut into tokens (``rank.tokens``), so tantivy only splits a
 from __future__ import annotations
 
 import contextlib
-import itertools
-import json
 import math
-import os
 import shutil
-import struct
 import threading
 import uuid
-import zlib
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from functools import partial
@@ -22,12 +17,12 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import tantivy
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
 
 from auto_context.errors import AutoContextError
-from auto_context.store import faults
+from auto_context.store import faults, segments, terms
 from auto_context.store.records import CHUNK_BITS
+from auto_context.store.terms import Counted, stem
+from auto_context.store.vocabulary import Vocabulary
 
 T = TypeVar("T")
 
@@ -36,24 +31,13 @@ _HEAP_BYTES = 64_000_000
 """Of the writer, which fills it before it writes a segment: 15 MB takes a quarter more time, and hardly less memory."""
 _WRITING_THREADS = 1
 """Two take a third more memory and leave twice as many segments, which every search pays for."""
-_GENERATION_FILE, _META_FILE = "generation", "meta.json"
-_FOOTER_MAGIC = 1337
-_CRC_BLOCK = 1 << 20
+_GENERATION_FILE = "generation"
 _K1, _B = 1.2, 0.75
 """Of tantivy's BM25 (``query/bm25.rs``)."""
 _BOOSTS = {"body": 1.0, "symbol": 2.0, "path": 1.0, "names": 1.0}
 _EXACT = ("names",)
 """Fields of whole identifiers, which are not stemmed."""
-_PREFIX_EXPANSIONS = 12
-_PREFIX_BOOST = 0.4
-_STEMMED = ("body", "symbol", "path")
-_TYPO_LENGTHS = range(5, 30)
-_MOST_STRANGERS, _CORRECTIONS, _TERMS_OF_A_LETTER = 3, 3, 20_000
-_LIKE_ENOUGH, _TYPO_BOOST = 0.7, 0.7
-_STALE_SHARE = 0.02
-"""Of the chunks: when more than these were written, the words known by letter are read again."""
-_SHORT_PREFIX = 2
-"""Letters that so many words begin with that they are better taken from the words known by letter."""
+_PREFIX_BOOST, _TYPO_BOOST = 0.4, 0.7
 
 
 class LexicalChunk(NamedTuple):
@@ -64,28 +48,6 @@ class LexicalChunk(NamedTuple):
     """The words of the names it defines."""
     names: str
     """The names it defines, whole, and what they are qualified by."""
-
-
-class Counted(NamedTuple):
-    """How often each term stands in the fields of a chunk that is not in the index."""
-
-    terms: dict[str, Counter[str]]
-    """By field."""
-    lengths: dict[str, int]
-
-
-_ANALYZE = threading.local()
-"""An analyzer of its own for every thread."""
-
-
-def counted(path: str, body: str, symbol: str, names: str) -> Counted:
-    """Count the terms of a chunk, given as ``LexicalIndex.add`` takes them."""
-    if not hasattr(_ANALYZE, "stemmer"):
-        _ANALYZE.stemmer = _stemmed().build()
-    terms = {field: Counter(_ANALYZE.stemmer.analyze(text)) for field, text in
-             (("body", body), ("symbol", symbol), ("path", path))}  # fmt: skip
-    terms["names"] = Counter(names.split())
-    return Counted(terms, {field: sum(found.values()) for field, found in terms.items()})
 
 
 class LexicalIndex:
@@ -99,14 +61,12 @@ class LexicalIndex:
         self._folder = folder
         self._lock = threading.Lock()
         self._writer: tantivy.IndexWriter | None = None
-        self._stemmer = _stemmed().build()
         self.generation = generation
         self.damaged = False
         """Whether it is known to be of no use."""
         self.rebuilt = False
         """Whether it was found so at first, and is empty therefore."""
-        self._terms: dict[str, list[str]] = {}
-        self._written = 0
+        self._vocabulary = Vocabulary()
         if self._usable(generation):
             try:
                 self._index = self._create()
@@ -124,7 +84,7 @@ class LexicalIndex:
             self._drop_writer()
             shutil.rmtree(self._folder, ignore_errors=True)
             self.generation, self.rebuilt, self.damaged = uuid.uuid4().hex, True, False
-            self._terms, self._written = {}, 0
+            self._vocabulary = Vocabulary()
             with self._writing():
                 self._index = self._create()
                 (self._folder / _GENERATION_FILE).write_text(self.generation, "utf-8")
@@ -133,10 +93,7 @@ class LexicalIndex:
         """Whether it is the one of this generation, and nothing in it has changed since it was written."""
         with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
             written = (self._folder / _GENERATION_FILE).read_text("utf-8")
-            if generation and written == generation:
-                segments = json.loads((self._folder / _META_FILE).read_text("utf-8"))["segments"]
-                names = [str(segment["segment_id"]).replace("-", "") for segment in segments]
-                return all(_whole(file) for name in names for file in self._folder.glob(f"{name}.*"))
+            return bool(generation) and written == generation and segments.whole(self._folder)
         return False
 
     @contextlib.contextmanager
@@ -179,8 +136,8 @@ class LexicalIndex:
         builder.add_unsigned_field("doc", indexed=True, fast=True)
         builder.add_unsigned_field("chunk", fast=True)
         index = tantivy.Index(builder.build(), path=str(self._folder))
-        index.register_tokenizer(_EXACT_ANALYZER, _split().build())
-        index.register_tokenizer(_ANALYZER, _stemmed().build())
+        index.register_tokenizer(_EXACT_ANALYZER, terms.whole().build())
+        index.register_tokenizer(_ANALYZER, terms.stemmed().build())
         index.config_reader("manual")
         return index
 
@@ -206,7 +163,7 @@ class LexicalIndex:
                     row.add_unsigned("doc", doc)
                     row.add_unsigned("chunk", position)
                     writer.add_document(row)
-                self._written += len(chunks)
+                self._vocabulary.wrote(len(chunks))
             self._commit(writer)
 
     def remove(self, documents: Iterable[int]) -> None:
@@ -219,21 +176,20 @@ class LexicalIndex:
     def beside_removed(self) -> set[int]:
         """The documents in segments where words of removed ones are left: they go once all of these are replaced."""
         with self._lock:
-            segments = json.loads((self._folder / "meta.json").read_text("utf-8"))["segments"]
+            parts = segments.listed(self._folder)
             searcher = self._index.searcher()
-        if not any(segment["deletes"] for segment in segments):
+        if not any(part.removed for part in parts):
             return set()
         found = searcher.search(tantivy.Query.all_query(), max(1, searcher.num_docs), count=False).hits
         addresses = [address for _, address in found]
         documents = searcher.fast_field_values("doc", addresses)
         alive = Counter(address.segment_ord for address in addresses)
         # A searcher has its segments in the order of the list; where it has not, all of them are taken.
-        said = [segment["max_doc"] - (segment["deletes"] or {}).get("num_deleted_docs", 0) for segment in segments]
-        ordered = [alive[at] for at in range(len(segments))] == said
+        ordered = [alive[at] for at in range(len(parts))] == [part.alive for part in parts]
         return {
             int(document or 0)
             for address, document in zip(addresses, documents, strict=True)
-            if not ordered or segments[address.segment_ord]["deletes"]
+            if not ordered or parts[address.segment_ord].removed
         }
 
     def release(self) -> None:
@@ -279,8 +235,8 @@ class LexicalIndex:
     def defining(self, names: Sequence[str], limit: int) -> list[tuple[int, int, float]]:
         """Chunks that define one of some names, given whole; the same rows as ``search``."""
         searcher = self._index.searcher()
-        terms = [tantivy.Query.term_query(self._index.schema, "names", name.lower()) for name in names]
-        query = tantivy.Query.boolean_query([(tantivy.Occur.Should, term) for term in terms])
+        wanted = [tantivy.Query.term_query(self._index.schema, "names", name.lower()) for name in names]
+        query = tantivy.Query.boolean_query([(tantivy.Occur.Should, term) for term in wanted])
         return self._read(lambda: self._rows(searcher, query, limit, 0), [])
 
     def telling(self, tokens: Sequence[str], limit: int) -> list[str]:
@@ -294,8 +250,8 @@ class LexicalIndex:
         total = searcher.num_docs + 1
         worth: dict[str, float] = {}
         for token, count in Counter(tokens).items():
-            stem = self._stem(token)
-            frequency = self._read(partial(searcher.doc_freq, "body", stem), 0) if stem else 0
+            term = stem(token)
+            frequency = self._read(partial(searcher.doc_freq, "body", term), 0) if term else 0
             if frequency > 1:
                 worth[token] = (1 + math.log(count)) * math.log(total / frequency)
         return sorted(worth, key=lambda token: (-worth[token], token))[:limit]
@@ -315,7 +271,7 @@ class LexicalIndex:
         scores = [0.0] * len(chunks)
         for field, boost in _BOOSTS.items():
             average = max(1.0, sum(chunk.lengths[field] for chunk in chunks) / max(1, len(chunks)))
-            wanted = {token if field in _EXACT else self._stem(token): boost for token in tokens}
+            wanted = {token if field in _EXACT else stem(token): boost for token in tokens}
             if prefix and field in ("body", "symbol"):
                 begun = {term for chunk in chunks for term in chunk.terms[field] if term.startswith(prefix)}
                 wanted |= {term: _PREFIX_BOOST * boost for term in begun if term not in wanted}
@@ -347,12 +303,12 @@ class LexicalIndex:
     ) -> tantivy.Query | None:
         """The words as they are, with what those typed wrongly may have been and how the last may go on."""
         parts = [plain] if plain is not None else []
-        for token in self._strangers(searcher, tokens):
+        for token in self._vocabulary.strangers(searcher, tokens):
             parts.extend(
                 tantivy.Query.boost_query(
                     tantivy.Query.term_query(self._index.schema, field, term), likeness * _BOOSTS[field] * _TYPO_BOOST
                 )
-                for term, likeness in self._near(searcher, token)
+                for term, likeness in self._vocabulary.near(searcher, token)
                 for field in ("body", "symbol")
             )
         if prefix:
@@ -360,54 +316,12 @@ class LexicalIndex:
                 tantivy.Query.boost_query(
                     tantivy.Query.term_query(self._index.schema, field, term), _PREFIX_BOOST * _BOOSTS[field]
                 )
-                for term in self._completions(searcher, prefix)
+                for term in self._vocabulary.completions(searcher, prefix)
                 for field in ("body", "symbol")
             )
         if not parts:
             return None
         return tantivy.Query.boolean_query([(tantivy.Occur.Should, part) for part in parts])
-
-    def _stem(self, token: str) -> str:
-        """A token as the stemmed fields have it."""
-        return "".join(self._stemmer.analyze(token))
-
-    def _strangers(self, searcher: tantivy.Searcher, tokens: Sequence[str]) -> list[str]:
-        """The stems of the first few tokens that no chunk has: typed wrongly, maybe."""
-        strangers = []
-        for token in tokens:
-            if len(token) in _TYPO_LENGTHS and token.isascii() and token.isalpha():
-                stem = self._stem(token)
-                if not any(searcher.doc_freq(field, stem) for field in _STEMMED):
-                    strangers.append(stem)
-        return strangers[:_MOST_STRANGERS]
-
-    def _near(self, searcher: tantivy.Searcher, token: str) -> list[tuple[str, float]]:
-        """Terms a slip away from a token, with their likeness in 0 to 1: hardly anybody slips at the first letter."""
-        found = process.extract(
-            token,
-            self._of_letter(searcher, token[0]),
-            scorer=OSA.normalized_similarity,
-            score_cutoff=_LIKE_ENOUGH,
-            limit=_CORRECTIONS,
-        )
-        return [(term, likeness) for term, likeness, _ in found]
-
-    def _completions(self, searcher: tantivy.Searcher, prefix: str) -> list[str]:
-        """The most frequent terms that begin so."""
-        known = self._terms.get(prefix[0])
-        if known is None or len(prefix) > _SHORT_PREFIX:
-            return [term for term, _ in searcher.terms_with_prefix("body", prefix, limit=_PREFIX_EXPANSIONS)]
-        return list(itertools.islice((term for term in known if term.startswith(prefix)), _PREFIX_EXPANSIONS))
-
-    def _of_letter(self, searcher: tantivy.Searcher, letter: str) -> list[str]:
-        """The terms with this first letter, the most frequent first: kept, for to list them takes long."""
-        if self._written > searcher.num_docs * _STALE_SHARE:
-            self._terms, self._written = {}, 0
-        terms = self._terms.get(letter)
-        if terms is None:
-            found = searcher.terms_with_prefix("body", letter, limit=_TERMS_OF_A_LETTER)
-            terms = self._terms[letter] = [term for term, _ in found]
-        return terms
 
     def bytes_on_disk(self) -> int:
         """The size of the index's folder, in bytes."""
@@ -420,32 +334,6 @@ class LexicalIndex:
     def close(self) -> None:
         """Let the writer's lock go. Everything added is committed already."""
         self.release()
-
-
-def _whole(file: Path) -> bool:
-    """Whether a file of tantivy's is as its checksum says. Native code trusts what it reads.
-
-    At its end is a footer as JSON, then its length and a constant, four bytes each (tantivy's ``directory/footer.rs``).
-    """
-    with file.open("rb") as stream:
-        size = stream.seek(-8, os.SEEK_END) + 8
-        length, magic = struct.unpack("<II", stream.read(8))
-        stream.seek(size - 8 - length)
-        footer = json.loads(stream.read(length))
-        stream.seek(0)
-        left, found = size - 8 - length, 0
-        while left > 0:
-            block = stream.read(min(left, _CRC_BLOCK))
-            found, left = zlib.crc32(block, found), left - len(block)
-    return bool(magic == _FOOTER_MAGIC and footer["crc"] == found)
-
-
-def _stemmed() -> tantivy.TextAnalyzerBuilder:
-    return _split().filter(tantivy.Filter.stemmer("English"))
-
-
-def _split() -> tantivy.TextAnalyzerBuilder:
-    return tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).filter(tantivy.Filter.lowercase())
 
 
 def chunk_id(doc: int, position: int) -> int:
