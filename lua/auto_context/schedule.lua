@@ -54,8 +54,13 @@ local function branch_settled(root, now, before)
   if was ~= nil and now.branch ~= was then
     events.fire('Branch', { root = root, branch = now.branch, before = was })
   end
-  if entry.moved and now.indexed and config.get().auto_update then
-    index.update(root)
+  if entry.moved and config.get().auto_update then
+    -- Asked where it is unknown: a picker that was left at once had no time to learn it.
+    index.is_indexed(root, function(indexed)
+      if indexed then
+        index.update(root)
+      end
+    end)
   end
   entry.moved = false
 end

@@ -173,6 +173,16 @@ def test_a_branch_switch_is_noticed_and_indexed(child: Child, shop: Path) -> Non
     assert found_on(child, "side", "pangolin_on_side  ", "side.py")
 
 
+def test_a_branch_switch_is_followed_where_nobody_asked_for_an_index_yet(child: Child, shop: Path) -> None:
+    """As after a picker that was left before it had learned whether there is one."""
+    index(shop)
+    git(shop, "branch", "side")
+    child.lua("require('auto_context.schedule').tend(...)", str(shop))
+    child.wait_for(lambda: child.lua("return require('auto_context.repo').get(...).branch", str(shop)) == "main")
+    assert child.lua("return require('auto_context.repo').get(...).indexed == nil", str(shop))
+    switch(child, shop, "side", "main")
+
+
 COUNT_UPDATES = """
     _G.updates = 0
     local rpc = require('auto_context.rpc')

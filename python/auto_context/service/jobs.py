@@ -102,7 +102,8 @@ class Jobs:
     @staticmethod
     def _join(job: Job, root: str, options: dict[str, Any]) -> bool:
         """Whether a job does what is asked as well, after taking on what it may."""
-        if job.root != root or job.cancel.is_set():
+        # One that ended stays first in its lane until its thread takes it away.
+        if job.root != root or job.ended or job.cancel.is_set():
             return False
         if job.kind == "update":
             if not job.options["force"] and options["force"]:
